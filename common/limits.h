@@ -1,0 +1,75 @@
+// Every bound in one place, with its reason. A drop or refusal at a bound is counted and said.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+namespace firebreak::limits {
+
+using namespace std::chrono_literals;
+
+// Wire. gRPC refuses larger messages before they are parsed.
+inline constexpr std::size_t kMessageBytesMax = 1u
+                                                << 20;  // 1,000 results with evidence fit ten times
+inline constexpr std::size_t kMetadataBytesMax = 8u << 10;
+inline constexpr std::size_t kBatchResultsMax = 1000;  // one flush; larger saves nothing (bench/)
+inline constexpr std::size_t kSeriesPerAgentMax =
+    20000;                                     // 10,000 probes and as many one-shot checks
+inline constexpr std::size_t kLabelsMax = 64;  // labels of one agent
+inline constexpr std::size_t kLabelBytesMax = 256;
+inline constexpr std::size_t kTextBytesMax = 4096;  // notes, reasons, fact values
+inline constexpr std::size_t kValuesPerResultMax = 64;
+inline constexpr std::size_t kEvidenceBytesMax = 1024;      // one line of what the target said
+inline constexpr std::size_t kPolicyBytesMax = 900u << 10;  // a whole policy travels in one message
+inline constexpr std::size_t kStreamsPerOperatorMax = 64;
+
+// Agent.
+inline constexpr std::size_t kUnackedResultsMax =
+    200000;  // 3 h of 20 results/s, about 40 MB; oldest OK results go first
+inline constexpr std::size_t kBatchesInFlightMax = 16;  // window of batches without an ack
+inline constexpr auto kFlushInterval = 1s;              // and at once when a verdict changes
+inline constexpr auto kHeartbeatInterval = 5s;
+inline constexpr auto kPeerSilenceMax = 15s;  // a link is dead after three missed heartbeats
+inline constexpr std::size_t kProbesInFlightMax = 512;  // per agent: more only queues in the kernel
+inline constexpr auto kProbeIntervalMin = 100ms;
+inline constexpr auto kProbeTimeoutMax = 300s;
+
+// Probes: what one reply of a target may cost.
+inline constexpr std::size_t kHttpHeaderBytesMax = 16u << 10;
+inline constexpr std::size_t kHttpBodyBytesMax = 64u << 10;
+inline constexpr std::size_t kRedisReplyBytesMax = 64u << 10;
+inline constexpr std::size_t kSqlValueBytesMax = 4096;
+inline constexpr std::size_t kResolverThreadsMax = 8;  // a hung look-up holds one of them
+inline constexpr std::size_t kResolverQueueMax = 1024;
+
+// Actions.
+inline constexpr std::size_t kActionOutputBytesMax = 4096;  // kept head and tail, as Consul does
+inline constexpr auto kActionTimeoutMax = 3600s;
+inline constexpr std::size_t kActionArgsMax = 32;
+inline constexpr std::size_t kActionsRunningMax = 8;  // per host
+
+// Coordinator.
+inline constexpr std::size_t kIngestQueueEventsMax =
+    4096;  // batches waiting for the engine; then streams are not read
+inline constexpr std::size_t kTimelineEntriesMax =
+    2000;  // per incident; the middle is cut, counted
+inline constexpr std::size_t kResolvedIncidentsKept =
+    1000;  // in memory; older ones are in the store
+inline constexpr std::size_t kOpenIncidentsMax = 10000;
+inline constexpr std::size_t kWatchersMax = 256;
+inline constexpr std::size_t kWatchQueueMax =
+    1024;                                // a watcher that reads slower is told that it missed some
+inline constexpr auto kLateAfter = 60s;  // older results fill history only
+inline constexpr std::size_t kWindowBuckets = 60;  // a window is at most this many buckets fine
+
+// YAML and expressions.
+inline constexpr std::size_t kYamlBytesMax = 4u << 20;
+inline constexpr std::size_t kYamlNodesMax = 200000;
+inline constexpr int kYamlDepthMax = 32;
+inline constexpr std::size_t kExprBytesMax = 4096;
+inline constexpr int kExprDepthMax = 64;
+inline constexpr std::size_t kExprNodesMax = 2000;
+inline constexpr std::size_t kPolicyErrorsShownMax = 100;
+
+}  // namespace firebreak::limits

@@ -1,0 +1,30 @@
+// A string that cannot be printed by accident: credentials, passwords, tokens.
+#pragma once
+
+#include <string>
+#include <utility>
+
+#include "common/result.h"
+
+namespace firebreak {
+
+// No operator<<, no formatter, no conversion: reveal() is the only way to the value, and is easy to
+// grep for.
+class Secret {
+ public:
+  Secret() = default;
+  explicit Secret(std::string value) : value_(std::move(value)) {}
+  [[nodiscard]] const std::string& reveal() const { return value_; }
+  [[nodiscard]] bool empty() const { return value_.empty(); }
+  friend bool operator==(const Secret&, const Secret&) = default;
+
+ private:
+  std::string value_;
+};
+
+// Reads a secret from a file (at most 64 KiB; one trailing newline is dropped). `path` may be
+// "credential:NAME", which means $CREDENTIALS_DIRECTORY/NAME (systemd.exec(5), LoadCredential).
+// Refused when others may read the file.
+Result<Secret> read_secret_file(const std::string& path);
+
+}  // namespace firebreak
