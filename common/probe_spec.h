@@ -1,0 +1,111 @@
+// What to probe and how: the value that a policy, an assignment and `firebreak probe` all hold.
+// Closed set of kinds.
+//
+// Credentials are never here: a spec names files on the agent's host ("secret files"), so they do
+// not travel.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "common/ids.h"
+#include "common/time.h"
+
+namespace firebreak {
+
+// HTTP/1.1 (RFC 9112). OK when the status is in `expect_status` and `expect` (if any) is true.
+struct HttpSpec {
+  std::string url;             // http:// or https://, no userinfo, no fragment
+  std::string method = "GET";  // GET HEAD POST PUT PATCH DELETE OPTIONS
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::string body;
+  std::vector<std::string> expect_status = {"2xx"};  // "200", "2xx"
+  std::string
+      expect;  // CEL: status (int), body (dyn: the parsed JSON, else string), text (string),
+               // headers (map, lower-case names), latency (duration); must be bool
+  std::string contains;           // the body must hold this text
+  std::string bearer_token_file;  // secret file on the agent's host
+  std::string basic_user;
+  std::string basic_password_file;
+  int max_redirects = 0;
+  bool tls_verify = true;
+  std::string tls_ca_file;      // empty: the system's
+  std::string tls_server_name;  // SNI and the name to verify; empty: the URL's host
+  friend bool operator==(const HttpSpec&, const HttpSpec&) = default;
+};
+
+// PostgreSQL. Without `query`: pg_isready's four answers from the start-up packet alone, no
+// password needed: accepting -> ok, rejecting -> critical/status, no response ->
+// critical/timeout|refused, no attempt -> unknown/config.
+struct PostgresSpec {
+  std::string host =
+      "localhost";  // a name, an address, or a directory of Unix sockets (starts with '/')
+  std::uint16_t port = 5432;
+  std::string database = "postgres";
+  std::string user = "firebreak";
+  std::string password_file;
+  std::string sslmode = "prefer";
+  std::string query;   // one statement; its first column of the first row is value "value"
+  std::string expect;  // CEL over value (dyn: number or string), rows (int), latency; must be bool
+  friend bool operator==(const PostgresSpec&, const PostgresSpec&) = default;
+};
+
+// Redis PING (RESP2). Loading, NOAUTH, MASTERDOWN and garbage are told apart by reason and
+// evidence.
+struct RedisSpec {
+  std::string host = "localhost";
+  std::uint16_t port = 6379;
+  std::string username;  // ACL user; empty: the default user
+  std::string password_file;
+  friend bool operator==(const RedisSpec&, const RedisSpec&) = default;
+};
+
+// Length of a queue, yielded as value "length"; a missing queue is critical/missing, not zero,
+// where the source can tell.
+struct QueueSpec {
+  struct RedisList {
+    RedisSpec redis;
+    std::string key;
+    friend bool operator==(const RedisList&, const RedisList&) = default;
+  };  // LLEN
+  struct HttpJson {
+    HttpSpec http;
+    std::string length;
+    friend bool operator==(const HttpJson&, const HttpJson&) = default;
+  };  // CEL over body, must be a number
+  struct SqlCount {
+    PostgresSpec postgres;
+    friend bool operator==(const SqlCount&, const SqlCount&) = default;
+  };  // query yields one number
+  std::variant<RedisList, HttpJson, SqlCount> source;
+  std::optional<double> warning;   // length above this is a warning
+  std::optional<double> critical;  // length above this is critical
+  friend bool operator==(const QueueSpec&, const QueueSpec&) = default;
+};
+
+using KindSpec = std::variant<HttpSpec, PostgresSpec, RedisSpec, QueueSpec>;
+
+// Fast re-probes before a change of verdict is believed.
+struct Confirm {
+  int attempts = 2;  // further probes after the first that differs; 0: believe the first
+  Duration every = std::chrono::milliseconds(200);
+  friend bool operator==(const Confirm&, const Confirm&) = default;
+};
+
+struct ProbeSpec {
+  KindSpec kind;
+  Duration every = std::chrono::seconds(10);
+  Duration timeout = std::chrono::seconds(5);  // over all phases, name look-up included
+  Confirm confirm;
+  friend bool operator==(const ProbeSpec&, const ProbeSpec&) = default;
+};
+
+[[nodiscard]] const char* kind_name(const KindSpec& kind);  // "http", "postgres", "redis", "queue"
+[[nodiscard]] std::string describe_target(
+    const KindSpec& kind);  // "https://api/health", "db:5432"; never a credential
+
+}  // namespace firebreak
