@@ -23,6 +23,9 @@ inline constexpr std::size_t kValuesPerResultMax = 64;
 inline constexpr std::size_t kEvidenceBytesMax = 1024;      // one line of what the target said
 inline constexpr std::size_t kPolicyBytesMax = 900u << 10;  // a whole policy travels in one message
 inline constexpr std::size_t kStreamsPerOperatorMax = 64;
+inline constexpr auto kKeepaliveInterval = 20s;  // under the 30 s of the meanest NAT tables
+inline constexpr auto kKeepaliveTimeout = 10s;   // an unanswered ping this old ends the connection
+inline constexpr auto kHandshakeTimeout = 5s;    // TCP and TLS of one connection
 
 // Agent.
 inline constexpr std::size_t kUnackedResultsMax =
@@ -62,6 +65,10 @@ inline constexpr std::size_t kWatchQueueMax =
     1024;                                // a watcher that reads slower is told that it missed some
 inline constexpr auto kLateAfter = 60s;  // older results fill history only
 inline constexpr std::size_t kWindowBuckets = 60;  // a window is at most this many buckets fine
+
+// Certificates.
+inline constexpr std::size_t kPemFileBytesMax = 64u << 10;  // a chain of ours is under 2 KiB
+inline constexpr std::size_t kCertificateHostsMax = 64;     // names of one coordinator
 
 // YAML and expressions.
 inline constexpr std::size_t kYamlBytesMax = 4u << 20;
