@@ -1,0 +1,59 @@
+// A sliding window over one series, in buckets: counts, failures, latency and value summaries,
+// without allocation per result.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "common/limits.h"
+#include "common/time.h"
+
+namespace firebreak::core {
+
+// Latency quantiles come from a histogram with buckets a factor 2^(1/4) apart from 100 us to 107 s,
+// so that a quantile is at most 19 % above the true one (and never above the window's greatest). 80
+// bins.
+class Window {
+ public:
+  struct Sample {
+    bool failed = false;
+    Duration latency{};
+    std::optional<double> value;
+  };
+  struct Summary {
+    std::uint64_t samples = 0;
+    std::uint64_t failures = 0;
+    Duration latency_sum{};
+    Duration latency_max{};
+    std::uint64_t values = 0;
+    double value_sum = 0, value_min = 0, value_max = 0;
+    std::array<std::uint32_t, 80> histogram{};
+    [[nodiscard]] std::optional<Duration> quantile(double q) const;  // empty without samples
+  };
+
+  // Nothing is kept before this is called. `span`: the longest window that any rule asks for.
+  void configure(Duration span);
+  [[nodiscard]] Duration span() const { return span_; }
+  // Samples may come in any order; those older than the span at the newest sample are dropped.
+  void add(Instant at, const Sample& sample);
+  // Over (now - window, now]; exact to one bucket (span / kWindowBuckets, at least 1 s), never
+  // shorter than asked.
+  [[nodiscard]] Summary over(Duration window, Instant now) const;
+
+ private:
+  struct Bucket {
+    std::int64_t number = -1;  // time / width; -1: empty
+    std::uint32_t samples = 0, failures = 0, values = 0;
+    std::int64_t latency_sum_us = 0, latency_max_us = 0;
+    double value_sum = 0, value_min = 0, value_max = 0;
+    std::array<std::uint16_t, 80> histogram{};
+  };
+  [[nodiscard]] static std::size_t bin(Duration latency);
+  Duration span_{};
+  Duration width_{};
+  std::vector<Bucket> buckets_;  // ring, by number modulo size
+};
+
+}  // namespace firebreak::core

@@ -1,0 +1,28 @@
+// YAML files -> Policy, or every problem at once with file:line:column, caret and suggestion. Pure:
+// no file system.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "common/result.h"
+#include "coordinator/policy/policy.h"
+
+namespace firebreak::policy {
+
+struct Loaded {
+  std::shared_ptr<const Policy> policy;  // null when there are errors
+  std::string problems;  // rendered for a terminal; may hold warnings beside a policy
+  std::size_t errors = 0;
+  std::size_t warnings = 0;
+};
+
+// `files` in any order; sections of several files are joined, a name defined twice is an error.
+[[nodiscard]] Loaded load_policy(std::vector<SourceFile> files);
+
+// Reads DIR/**/*.yaml (sorted, no symbolic links out of DIR, at most kPolicyBytesMax in all).
+[[nodiscard]] Result<std::vector<SourceFile>> read_policy_directory(const std::string& directory);
+
+}  // namespace firebreak::policy

@@ -1,0 +1,178 @@
+// A whole policy as typed values: what the core decides by. Immutable once built; share it by
+// shared_ptr<const Policy>.
+//
+// load_policy() (loader.h) is the only way from YAML to here; it has checked every name, type and
+// expression.
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "common/cel/program.h"
+#include "common/ids.h"
+#include "common/probe_spec.h"
+#include "common/time.h"
+
+namespace firebreak::policy {
+
+// An index into Policy::severities: 0 is the most severe. No severity at all is an empty optional.
+using SeverityIndex = std::size_t;
+
+struct Severity {
+  std::string name;                     // "P1", "SEV-2": any scheme
+  std::optional<Duration> acknowledge;  // within
+  std::optional<Duration> update;       // every
+  std::optional<Duration> resolve;      // within
+  std::vector<ReceiverName> notify;
+};
+
+enum class FactType { boolean, integer, real, string };
+struct FactDecl {
+  FactName name;
+  FactType type = FactType::boolean;
+  cel::Value initial;  // what it is until a person says otherwise
+  std::string description;
+};
+
+// Which agents: a CEL condition over `name` (string) and `labels` (map of strings). No selector
+// selects nothing.
+using AgentSelector = std::optional<cel::Program>;
+
+struct Probe {
+  ProbeName name;
+  ProbeSpec spec;
+  // How many vantage points with a confirmed verdict must fail for the probe to fail; 0: more than
+  // half of them.
+  int need = 0;
+};
+
+// expression -> severity. The first level (most severe first) that is true is the rule's severity.
+struct Rule {
+  struct Level {
+    SeverityIndex severity = 0;
+    cel::Program when;
+  };
+  std::string name;  // unique; "emergency-api/1" unless the policy names it
+  std::vector<Level> levels;
+  Duration hold{};  // `for`: must be true that long
+  Duration keep{};  // `keep_for`: a lower or absent severity must last that long before it counts
+};
+
+enum class CheckFrom { one, all };  // one agent of the service, or all that are attached
+// One item of a recovery validation.
+struct ProbeCheck {  // run a probe, up to `attempts` times, `every` apart, until `passes` in a row
+                     // are good
+  ProbeKey key;      // set when it is a probe of the service
+  ProbeSpec spec;
+  int attempts = 1;
+  Duration every = std::chrono::seconds(5);
+  int passes = 1;
+  CheckFrom from = CheckFrom::all;
+  // Over status (string), latency (duration), value (double, the observation's first), values (map
+  // of double); bool.
+  std::optional<cel::Program> expect;
+};
+struct SignalCheck {  // a condition over the service's signals that must hold
+  cel::Program expect;
+  Duration hold{};
+  int samples = 0;    // at least so many results of the probes it reads within the hold
+  Duration within{};  // gives up after it: failed when it was false at the end, else inconclusive
+};
+struct Check {
+  std::string name;
+  std::variant<ProbeCheck, SignalCheck> what;
+};
+
+enum class Mode { observe, advise, enforce };  // record only; also notify; also act
+
+struct HostAction {  // an entry of the host's own actions file, by name
+  std::string entry;
+  std::map<std::string, std::string> parameters;
+  AgentSelector on;  // empty: the agents whose probes of the service fail now
+};
+struct HttpAction {  // sent by the coordinator
+  std::string url;
+  std::string method = "POST";
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::string body;
+  std::string bearer_token_file;  // on the coordinator's host
+  std::vector<std::string> expect_status = {"2xx"};
+};
+struct Action {
+  ActionName name;
+  std::variant<HostAction, HttpAction> how;
+  Duration timeout = std::chrono::seconds(60);
+  Duration cooldown = std::chrono::minutes(10);  // per action and target, across incidents
+  std::vector<ProbeName>
+      verify;  // of the incident's service, probed at once when the action has ended
+};
+
+struct Stage {
+  Duration at{};  // after the incident reached the playbook's severity; runs only if it still has
+                  // not recovered
+  std::vector<ActionName> actions;
+};
+struct Playbook {
+  std::string name;
+  ServiceName service;
+  std::optional<SeverityIndex> severity;  // empty: any
+  Mode mode = Mode::enforce;
+  std::vector<Stage> stages;
+  std::optional<Duration> cooldown;  // overrides the actions' own when longer
+};
+
+struct SlackReceiver {
+  std::string url_file;
+  std::string url;
+};  // an incoming webhook; exactly one of the two
+struct WebhookReceiver {
+  std::string url;
+  std::string secret_file;  // HMAC-SHA256 of the body in X-Firebreak-Signature
+  std::vector<std::pair<std::string, std::string>> headers;
+};
+struct Receiver {
+  ReceiverName name;
+  std::variant<SlackReceiver, WebhookReceiver> how;
+};
+
+struct Service {
+  ServiceName name;
+  std::string description;
+  AgentSelector agents;
+  std::vector<ServiceName> depends_on;
+  std::vector<Probe> probes;
+  std::vector<Rule> rules;
+  std::vector<Check>
+      checklist;  // never empty: without one, every probe must pass three times in a row
+  bool has_own_checklist = false;
+};
+
+struct SourceFile {
+  std::string path;  // relative to the policy's directory
+  std::string text;
+};
+
+struct Policy {
+  std::string digest;  // hex SHA-256 over paths and texts
+  std::vector<SourceFile> files;
+  std::string incident_id_format =
+      "INC-%Y%m%d-%H%M%S";           // strftime, UTC; %N: the day's number, three digits
+  std::vector<Severity> severities;  // most severe first
+  std::map<FactName, FactDecl> facts;
+  std::map<ServiceName, Service> services;
+  std::map<ActionName, Action> actions;
+  std::vector<Playbook> playbooks;
+  std::map<ReceiverName, Receiver> receivers;
+
+  [[nodiscard]] const Service* find_service(const ServiceName& name) const;
+  [[nodiscard]] const Probe* find_probe(const ProbeKey& key) const;
+  [[nodiscard]] std::optional<SeverityIndex> find_severity(std::string_view name) const;
+};
+
+}  // namespace firebreak::policy
