@@ -554,6 +554,26 @@ Result<KeyPairFiles> issue(const std::string& dir, const IssueRequest& request, 
   return files;
 }
 
+std::string describe_authority(const std::string& dir, const KeyPairFiles& files) {
+  return "made the authority, valid ten years\n  " + files.certificate +
+         "  goes to every host as /etc/firebreak/pki/ca.crt\n  " + files.key +
+         "  signs every certificate: back it up, and let it never leave this machine\n"
+         "next: firebreak pki coordinator NAME --host HOST --dir " +
+         dir + "\n";
+}
+
+std::string describe_issued(const std::string& dir, const IssueRequest& request,
+                            const KeyPairFiles& files) {
+  const std::string role = to_string(request.role);
+  const bool for_person = request.role == Role::operator_;
+  const std::string target = for_person ? "~/.config/firebreak/" : "/etc/firebreak/pki/";
+  return "made a certificate for " + identity_uri({request.role, request.name}) + ", valid " +
+         std::to_string(request.valid_days) + " days; copy to " +
+         (for_person ? "that person's machine:\n  " : "that host:\n  ") + files.certificate +
+         "  as " + target + role + ".crt\n  " + files.key + "  as " + target + role +
+         ".key, mode 0600, and delete it here\n  " + dir + "/ca.crt  as " + target + "ca.crt\n";
+}
+
 Result<CertificateInfo> read_certificate_info(const std::string& file) {
   const auto pem = read_pem_file(file);
   if (!pem) return pem.error();

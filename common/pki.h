@@ -55,6 +55,11 @@ struct IssueRequest {
 // Makes a key and a certificate for it, valid from five minutes before `now` (clocks differ).
 Result<KeyPairFiles> issue(const std::string& dir, const IssueRequest& request, WallTime now);
 
+// For the terminal, after 'firebreak pki ...': what was made, which file goes where, what is next.
+[[nodiscard]] std::string describe_authority(const std::string& dir, const KeyPairFiles& files);
+[[nodiscard]] std::string describe_issued(const std::string& dir, const IssueRequest& request,
+                                          const KeyPairFiles& files);
+
 struct CertificateInfo {
   std::optional<Identity> identity;  // none in an authority's certificate
   WallTime not_before;

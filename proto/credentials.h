@@ -39,7 +39,8 @@ Result<std::shared_ptr<grpc::ChannelCredentials>> client_credentials(const pki::
 // Message and metadata caps, keepalive, a deadline on handshakes, one owner per port. Does not set
 // the thread pool.
 void set_server_limits(grpc::ServerBuilder& builder);
-// The client's half of the same, and no proxy, service config or port-wide channel sharing.
+// The client's half of the same, and neither a proxy from the environment nor a service config from
+// DNS.
 [[nodiscard]] grpc::ChannelArguments channel_arguments();
 
 // The peer of a call, as its handler sees it: context->auth_context(). permission_denied when the

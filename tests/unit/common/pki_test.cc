@@ -226,6 +226,19 @@ TEST(PkiFolder, SaysHowToBegin) {
   EXPECT_THAT(files_below(empty.path()), IsEmpty());
 }
 
+TEST_F(Pki, SaysWhichFileGoesWhere) {
+  const IssueRequest request{Role::operator_, "ann", {}, 30};
+  const KeyPairFiles files = make(Role::operator_, "ann");
+
+  const std::string text = describe_issued(dir_.path(), request, files);
+
+  EXPECT_THAT(text, HasSubstr("spiffe://firebreak/operator/ann, valid 30 days"));
+  EXPECT_THAT(text, HasSubstr(files.key + "  as ~/.config/firebreak/operator.key, mode 0600"));
+  EXPECT_THAT(text, HasSubstr((dir_ / "ca.crt") + "  as ~/.config/firebreak/ca.crt"));
+  EXPECT_THAT(describe_authority(dir_.path(), {dir_ / "ca.crt", dir_ / "ca.key"}),
+              HasSubstr((dir_ / "ca.key") + "  signs every certificate"));
+}
+
 TEST_F(Pki, CertificateWithTwoNamesIsNobodys) {
   const KeyPairFiles agent = make(Role::agent, "web-1");
   firebreak::testing::forge(
