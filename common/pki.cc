@@ -428,7 +428,7 @@ Result<> write_pair(const KeyPairFiles& files, X509* certificate, EVP_PKEY* key)
   if (!key_pem) return key_pem.error();
   // The key first: a certificate in the folder means that its key is there.
   if (const auto written = create_file(files.key, key_pem->reveal(), 0600); !written)
-    return written;
+    return written.error();
   return create_file(files.certificate, *certificate_pem, 0644);
 }
 
@@ -489,7 +489,7 @@ const char* to_string(Role role) {
     case Role::coordinator:
       return "coordinator";
   }
-  FB_ASSERT(!"a role that does not exist");
+  assertion_failed("a role that does not exist", __FILE__, __LINE__);
 }
 
 std::string identity_uri(const Identity& identity) {
