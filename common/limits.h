@@ -36,7 +36,14 @@ inline constexpr auto kHeartbeatInterval = 5s;
 inline constexpr auto kPeerSilenceMax = 15s;  // a link is dead after three missed heartbeats
 inline constexpr std::size_t kProbesInFlightMax = 512;  // per agent: more only queues in the kernel
 inline constexpr auto kProbeIntervalMin = 100ms;
+inline constexpr auto kProbeIntervalMax = 24h;  // rarer than daily is not monitoring
 inline constexpr auto kProbeTimeoutMax = 300s;
+inline constexpr auto kLatencyMax = 24h;  // a host that slept inside a probe
+inline constexpr int kConfirmAttemptsMax = 10;
+inline constexpr std::size_t kHttpRequestHeadersMax = 32;
+inline constexpr std::size_t kHttpRequestBodyBytesMax = 64u << 10;
+inline constexpr int kHttpRedirectsMax = 10;
+inline constexpr std::size_t kHostBytesMax = 255;  // RFC 1035; also a socket's directory
 
 // Probes: what one reply of a target may cost.
 inline constexpr std::size_t kHttpHeaderBytesMax = 16u << 10;

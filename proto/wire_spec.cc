@@ -1,0 +1,292 @@
+// Probe definitions: what travels, checked and converted.
+#include <algorithm>
+#include <array>
+#include <limits>
+
+#include <firebreak/v1/probe.pb.h>
+
+#include "common/limits.h"
+#include "proto/checker.h"
+#include "proto/wire.h"
+
+namespace firebreak::wire {
+namespace {
+
+template <std::size_t N>
+bool is_one_of(const std::string& text, const std::array<std::string_view, N>& words) {
+  return std::find(words.begin(), words.end(), text) != words.end();
+}
+
+v1::HttpSpec http_to_proto(const HttpSpec& spec) {
+  v1::HttpSpec message;
+  message.set_url(spec.url);
+  message.set_method(spec.method);
+  for (const auto& [name, value] : spec.headers) {
+    v1::Header& header = *message.add_headers();
+    header.set_name(name);
+    header.set_value(value);
+  }
+  message.set_body(spec.body);
+  for (const std::string& status : spec.expect_status) message.add_expect_status(status);
+  message.set_expect(spec.expect);
+  message.set_contains(spec.contains);
+  message.set_bearer_token_file(spec.bearer_token_file);
+  message.set_basic_user(spec.basic_user);
+  message.set_basic_password_file(spec.basic_password_file);
+  message.set_max_redirects(spec.max_redirects);
+  message.set_tls_skip_verify(!spec.tls_verify);
+  message.set_tls_ca_file(spec.tls_ca_file);
+  message.set_tls_server_name(spec.tls_server_name);
+  return message;
+}
+
+v1::PostgresSpec postgres_to_proto(const PostgresSpec& spec) {
+  v1::PostgresSpec message;
+  message.set_host(spec.host);
+  message.set_port(spec.port);
+  message.set_database(spec.database);
+  message.set_user(spec.user);
+  message.set_password_file(spec.password_file);
+  message.set_sslmode(spec.sslmode);
+  message.set_query(spec.query);
+  message.set_expect(spec.expect);
+  return message;
+}
+
+v1::RedisSpec redis_to_proto(const RedisSpec& spec) {
+  v1::RedisSpec message;
+  message.set_host(spec.host);
+  message.set_port(spec.port);
+  message.set_username(spec.username);
+  message.set_password_file(spec.password_file);
+  return message;
+}
+
+v1::QueueSpec queue_to_proto(const QueueSpec& spec) {
+  v1::QueueSpec message;
+  if (const auto* list = std::get_if<QueueSpec::RedisList>(&spec.source)) {
+    *message.mutable_redis_list()->mutable_redis() = redis_to_proto(list->redis);
+    message.mutable_redis_list()->set_key(list->key);
+  } else if (const auto* json = std::get_if<QueueSpec::HttpJson>(&spec.source)) {
+    *message.mutable_http_json()->mutable_http() = http_to_proto(json->http);
+    message.mutable_http_json()->set_length(json->length);
+  } else if (const auto* sql = std::get_if<QueueSpec::SqlCount>(&spec.source)) {
+    *message.mutable_sql_count()->mutable_postgres() = postgres_to_proto(sql->postgres);
+  }
+  if (spec.warning) message.set_warning(*spec.warning);
+  if (spec.critical) message.set_critical(*spec.critical);
+  return message;
+}
+
+struct KindToProto {
+  v1::ProbeSpec& message;
+  void operator()(const HttpSpec& spec) const { *message.mutable_http() = http_to_proto(spec); }
+  void operator()(const PostgresSpec& spec) const {
+    *message.mutable_postgres() = postgres_to_proto(spec);
+  }
+  void operator()(const RedisSpec& spec) const { *message.mutable_redis() = redis_to_proto(spec); }
+  void operator()(const QueueSpec& spec) const { *message.mutable_queue() = queue_to_proto(spec); }
+};
+
+bool is_header_name(const std::string& text) {
+  constexpr std::string_view kOther = "!#$%&'*+-.^_`|~";  // RFC 9110, token
+  return !text.empty() && std::all_of(text.begin(), text.end(), [&](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           kOther.find(c) != std::string_view::npos;
+  });
+}
+
+bool is_status_pattern(const std::string& text) {
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  return text.size() == 3 && text[0] >= '1' && text[0] <= '5' &&
+         (text.substr(1) == "xx" || (is_digit(text[1]) && is_digit(text[2])));
+}
+
+// A path of a file on the agent's host, "credential:NAME", or nothing.
+void check_file(Checker& check, const std::string& path, std::string_view field) {
+  check.line(path, limits::kTextBytesMax, field);
+  check.require(path.empty() || path.front() == '/' || path.rfind("credential:", 0) == 0, field,
+                "is neither an absolute path nor credential:NAME");
+}
+
+void check_host(Checker& check, const std::string& host, std::string_view field) {
+  check.line(host, limits::kHostBytesMax, field);
+  check.require(!host.empty(), field, "is missing");
+}
+
+std::uint16_t checked_port(Checker& check, std::uint32_t port, std::string_view field) {
+  check.require(port > 0 && port <= std::numeric_limits<std::uint16_t>::max(), field,
+                "is not between 1 and 65535");
+  return static_cast<std::uint16_t>(port);
+}
+
+HttpSpec http_from_proto(Checker& check, const v1::HttpSpec& message) {
+  constexpr std::array<std::string_view, 7> kMethods{"GET",   "HEAD",   "POST",   "PUT",
+                                                     "PATCH", "DELETE", "OPTIONS"};
+  check.line(message.url(), limits::kTextBytesMax, "HttpSpec.url");
+  check.require(message.url().rfind("http://", 0) == 0 || message.url().rfind("https://", 0) == 0,
+                "HttpSpec.url", "does not start with http:// or https://");
+  check.require(is_one_of(message.method(), kMethods), "HttpSpec.method",
+                "is not one of GET, HEAD, POST, PUT, PATCH, DELETE and OPTIONS");
+  check.count(static_cast<std::size_t>(message.headers_size()), limits::kHttpRequestHeadersMax,
+              "HttpSpec.headers");
+  check.text(message.body(), limits::kHttpRequestBodyBytesMax, "HttpSpec.body");
+  check.require(message.expect_status_size() > 0, "HttpSpec.expect_status",
+                "is empty; \"2xx\" is usual");
+  check.count(static_cast<std::size_t>(message.expect_status_size()), 64, "HttpSpec.expect_status");
+  check.text(message.expect(), limits::kExprBytesMax, "HttpSpec.expect");
+  check.text(message.contains(), limits::kTextBytesMax, "HttpSpec.contains");
+  check_file(check, message.bearer_token_file(), "HttpSpec.bearer_token_file");
+  check.line(message.basic_user(), limits::kTextBytesMax, "HttpSpec.basic_user");
+  check_file(check, message.basic_password_file(), "HttpSpec.basic_password_file");
+  check.require(
+      message.max_redirects() >= 0 && message.max_redirects() <= limits::kHttpRedirectsMax,
+      "HttpSpec.max_redirects", "is not between 0 and 10");
+  check_file(check, message.tls_ca_file(), "HttpSpec.tls_ca_file");
+  check.line(message.tls_server_name(), limits::kHostBytesMax, "HttpSpec.tls_server_name");
+  HttpSpec spec;
+  spec.url = message.url();
+  spec.method = message.method();
+  for (const v1::Header& header : message.headers()) {
+    check.require(is_header_name(header.name()), "HttpSpec.headers.name", "is not a header's name");
+    check.line(header.value(), limits::kTextBytesMax, "HttpSpec.headers.value");
+    spec.headers.emplace_back(header.name(), header.value());
+  }
+  spec.expect_status.clear();
+  for (const std::string& status : message.expect_status()) {
+    check.require(is_status_pattern(status), "HttpSpec.expect_status",
+                  "is neither a status such as 200 nor a class such as 2xx");
+    spec.expect_status.push_back(status);
+  }
+  spec.body = message.body();
+  spec.expect = message.expect();
+  spec.contains = message.contains();
+  spec.bearer_token_file = message.bearer_token_file();
+  spec.basic_user = message.basic_user();
+  spec.basic_password_file = message.basic_password_file();
+  spec.max_redirects = message.max_redirects();
+  spec.tls_verify = !message.tls_skip_verify();
+  spec.tls_ca_file = message.tls_ca_file();
+  spec.tls_server_name = message.tls_server_name();
+  return spec;
+}
+
+PostgresSpec postgres_from_proto(Checker& check, const v1::PostgresSpec& message) {
+  constexpr std::array<std::string_view, 6> kModes{"disable", "allow",     "prefer",
+                                                   "require", "verify-ca", "verify-full"};
+  PostgresSpec spec;
+  check_host(check, message.host(), "PostgresSpec.host");
+  spec.port = checked_port(check, message.port(), "PostgresSpec.port");
+  check.line(message.database(), limits::kTextBytesMax, "PostgresSpec.database");
+  check.line(message.user(), limits::kTextBytesMax, "PostgresSpec.user");
+  check_file(check, message.password_file(), "PostgresSpec.password_file");
+  check.require(is_one_of(message.sslmode(), kModes), "PostgresSpec.sslmode",
+                "is not one of disable, allow, prefer, require, verify-ca and verify-full");
+  check.text(message.query(), limits::kExprBytesMax, "PostgresSpec.query");
+  check.text(message.expect(), limits::kExprBytesMax, "PostgresSpec.expect");
+  spec.host = message.host();
+  spec.database = message.database();
+  spec.user = message.user();
+  spec.password_file = message.password_file();
+  spec.sslmode = message.sslmode();
+  spec.query = message.query();
+  spec.expect = message.expect();
+  return spec;
+}
+
+RedisSpec redis_from_proto(Checker& check, const v1::RedisSpec& message) {
+  RedisSpec spec;
+  check_host(check, message.host(), "RedisSpec.host");
+  spec.port = checked_port(check, message.port(), "RedisSpec.port");
+  check.line(message.username(), limits::kTextBytesMax, "RedisSpec.username");
+  check_file(check, message.password_file(), "RedisSpec.password_file");
+  spec.host = message.host();
+  spec.username = message.username();
+  spec.password_file = message.password_file();
+  return spec;
+}
+
+QueueSpec queue_from_proto(Checker& check, const v1::QueueSpec& message) {
+  QueueSpec spec;
+  switch (message.source_case()) {
+    case v1::QueueSpec::kRedisList:
+      check.text(message.redis_list().key(), limits::kTextBytesMax, "QueueSpec.redis_list.key");
+      check.require(!message.redis_list().key().empty(), "QueueSpec.redis_list.key", "is missing");
+      spec.source = QueueSpec::RedisList{redis_from_proto(check, message.redis_list().redis()),
+                                         message.redis_list().key()};
+      break;
+    case v1::QueueSpec::kHttpJson:
+      check.text(message.http_json().length(), limits::kExprBytesMax, "QueueSpec.http_json.length");
+      check.require(!message.http_json().length().empty(), "QueueSpec.http_json.length",
+                    "is missing");
+      spec.source = QueueSpec::HttpJson{http_from_proto(check, message.http_json().http()),
+                                        message.http_json().length()};
+      break;
+    case v1::QueueSpec::kSqlCount:
+      spec.source = QueueSpec::SqlCount{postgres_from_proto(check, message.sql_count().postgres())};
+      check.require(!message.sql_count().postgres().query().empty(),
+                    "QueueSpec.sql_count.postgres.query", "is missing");
+      break;
+    case v1::QueueSpec::SOURCE_NOT_SET:
+      check.require(false, "QueueSpec.source", "is missing, or of a kind unknown to this version");
+      break;
+  }
+  if (message.has_warning() && check.finite(message.warning(), "QueueSpec.warning")) {
+    spec.warning = message.warning();
+  }
+  if (message.has_critical() && check.finite(message.critical(), "QueueSpec.critical")) {
+    spec.critical = message.critical();
+  }
+  return spec;
+}
+
+}  // namespace
+
+v1::ProbeSpec to_proto(const ProbeSpec& spec) {
+  v1::ProbeSpec message;
+  std::visit(KindToProto{message}, spec.kind);
+  message.set_every_us(spec.every.count());
+  message.set_timeout_us(spec.timeout.count());
+  message.set_confirm_attempts(spec.confirm.attempts);
+  message.set_confirm_every_us(spec.confirm.every.count());
+  return message;
+}
+
+Result<ProbeSpec> from_proto(const v1::ProbeSpec& message) {
+  Checker check;
+  ProbeSpec spec;
+  switch (message.kind_case()) {
+    case v1::ProbeSpec::kHttp:
+      spec.kind = http_from_proto(check, message.http());
+      break;
+    case v1::ProbeSpec::kPostgres:
+      spec.kind = postgres_from_proto(check, message.postgres());
+      break;
+    case v1::ProbeSpec::kRedis:
+      spec.kind = redis_from_proto(check, message.redis());
+      break;
+    case v1::ProbeSpec::kQueue:
+      spec.kind = queue_from_proto(check, message.queue());
+      break;
+    case v1::ProbeSpec::KIND_NOT_SET:
+      check.require(false, "ProbeSpec.kind", "is missing, or unknown to this version");
+      break;
+  }
+  check.duration(message.every_us(), limits::kProbeIntervalMin, limits::kProbeIntervalMax,
+                 "ProbeSpec.every_us");
+  check.duration(message.timeout_us(), std::chrono::milliseconds(1), limits::kProbeTimeoutMax,
+                 "ProbeSpec.timeout_us");
+  check.require(
+      message.confirm_attempts() >= 0 && message.confirm_attempts() <= limits::kConfirmAttemptsMax,
+      "ProbeSpec.confirm_attempts", "is not between 0 and 10");
+  check.duration(message.confirm_every_us(), Duration::zero(), limits::kProbeIntervalMax,
+                 "ProbeSpec.confirm_every_us");
+  if (check.failed()) return check.error();
+  spec.every = Duration{message.every_us()};
+  spec.timeout = Duration{message.timeout_us()};
+  spec.confirm.attempts = message.confirm_attempts();
+  spec.confirm.every = Duration{message.confirm_every_us()};
+  return spec;
+}
+
+}  // namespace firebreak::wire

@@ -1,0 +1,364 @@
+// What travels arrives as it was sent, and each rule of the wire refuses what breaks it.
+#include "proto/wire.h"
+
+#include <functional>
+#include <limits>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <firebreak/v1/agent.pb.h>
+#include <firebreak/v1/probe.pb.h>
+
+#include "common/limits.h"
+
+namespace firebreak::wire {
+namespace {
+
+using std::chrono::microseconds;
+using std::chrono::milliseconds;
+using testing::HasSubstr;
+
+ProbeKey a_key(const char* probe = "health") {
+  return {ServiceName{"api"}, ProbeName{probe}};
+}
+
+HttpSpec an_http_spec() {
+  HttpSpec spec;
+  spec.url = "https://api.example.com/health";
+  spec.method = "POST";
+  spec.headers = {{"X-Tag", "a b"}};
+  spec.body = "{\"test\": true}";
+  spec.expect_status = {"200", "3xx"};
+  spec.expect = "body.ok";
+  spec.contains = "ok";
+  spec.bearer_token_file = "/etc/token";
+  spec.basic_user = "user";
+  spec.basic_password_file = "credential:password";
+  spec.max_redirects = 3;
+  spec.tls_verify = false;
+  spec.tls_ca_file = "/etc/ca.pem";
+  spec.tls_server_name = "api";
+  return spec;
+}
+
+PostgresSpec a_postgres_spec() {
+  return {"db", 5433, "shop", "probe", "/etc/pw", "verify-full", "select 1", "value == 1"};
+}
+
+RedisSpec a_redis_spec() {
+  return {"cache", 6380, "probe", "/etc/pw"};
+}
+
+ProbeSpec a_spec(KindSpec kind) {
+  return {std::move(kind), milliseconds(500), milliseconds(400), {3, milliseconds(20)}};
+}
+
+Observation an_observation() {
+  return {Status::critical,
+          Reason::timeout,
+          Phase::connect,
+          milliseconds(7),
+          {},
+          {{"length", 11}, {"depth", -0.5}},
+          "no answer"};
+}
+
+Batch a_batch() {
+  Batch batch;
+  batch.first_seq = 41;
+  batch.sent = microseconds(9000);
+  batch.dropped_before = 5;
+  batch.series = {{0, a_key()}, {1, a_key("queue")}};
+  Observation fine;
+  fine.status = Status::ok;
+  fine.latency = microseconds(250);
+  batch.results = {{0, true, microseconds(100), fine},
+                   {1, false, microseconds(200), an_observation()},
+                   {0, true, microseconds(9000), an_observation()}};
+  return batch;
+}
+
+TEST(WireSpec, EveryKindArrivesAsItWasSent) {
+  const QueueSpec queues[] = {{QueueSpec::RedisList{a_redis_spec(), "jobs"}, 5, 10},
+                              {QueueSpec::HttpJson{an_http_spec(), "body.n"}, {}, 10},
+                              {QueueSpec::SqlCount{a_postgres_spec()}, 5, {}}};
+  const KindSpec kinds[] = {an_http_spec(), a_postgres_spec(), a_redis_spec(),
+                            queues[0],      queues[1],         queues[2]};
+
+  for (const KindSpec& kind : kinds) {
+    const auto back = from_proto(to_proto(a_spec(kind)));
+    ASSERT_TRUE(back) << back.error().message;
+    EXPECT_EQ(*back, a_spec(kind));
+  }
+}
+
+TEST(WireSpec, DefaultsAreAccepted) {
+  HttpSpec http;
+  http.url = "http://localhost/";
+  for (const KindSpec& kind : {KindSpec{http}, KindSpec{PostgresSpec{}}, KindSpec{RedisSpec{}}}) {
+    ProbeSpec spec;
+    spec.kind = kind;
+    const auto back = from_proto(to_proto(spec));
+    ASSERT_TRUE(back) << back.error().message;
+    EXPECT_EQ(*back, spec);
+  }
+}
+
+struct SpecRule {
+  const char* field;
+  std::function<void(v1::ProbeSpec&)> spoil;
+};
+
+void expect_refused(const ProbeSpec& good, const std::vector<SpecRule>& rules) {
+  for (const SpecRule& rule : rules) {
+    v1::ProbeSpec message = to_proto(good);
+    rule.spoil(message);
+    const auto result = from_proto(message);
+    ASSERT_FALSE(result) << rule.field;
+    EXPECT_EQ(result.error().code, Errc::invalid_argument);
+    EXPECT_THAT(result.error().message, HasSubstr(rule.field));
+  }
+}
+
+TEST(WireSpec, RefusesWhatBreaksARule) {
+  expect_refused(
+      a_spec(a_redis_spec()),
+      {{"ProbeSpec.kind", [](auto& m) { m.clear_kind(); }},
+       {"ProbeSpec.every_us", [](auto& m) { m.set_every_us(99'999); }},
+       {"ProbeSpec.every_us", [](auto& m) { m.set_every_us(86'400'000'001); }},
+       {"ProbeSpec.timeout_us", [](auto& m) { m.set_timeout_us(0); }},
+       {"ProbeSpec.timeout_us", [](auto& m) { m.set_timeout_us(300'000'001); }},
+       {"ProbeSpec.confirm_attempts", [](auto& m) { m.set_confirm_attempts(-1); }},
+       {"ProbeSpec.confirm_attempts", [](auto& m) { m.set_confirm_attempts(11); }},
+       {"ProbeSpec.confirm_every_us", [](auto& m) { m.set_confirm_every_us(-1); }},
+       {"RedisSpec.host", [](auto& m) { m.mutable_redis()->set_host(""); }},
+       {"RedisSpec.host", [](auto& m) { m.mutable_redis()->set_host(std::string(256, 'a')); }},
+       {"RedisSpec.port", [](auto& m) { m.mutable_redis()->set_port(0); }},
+       {"RedisSpec.port", [](auto& m) { m.mutable_redis()->set_port(65536); }},
+       {"RedisSpec.username", [](auto& m) { m.mutable_redis()->set_username("a\r\nb"); }},
+       {"RedisSpec.password_file", [](auto& m) { m.mutable_redis()->set_password_file("a/b"); }}});
+}
+
+TEST(WireSpec, RefusesHttpThatBreaksARule) {
+  const auto http = [](auto& m) -> v1::HttpSpec& { return *m.mutable_http(); };
+  expect_refused(
+      a_spec(an_http_spec()),
+      {{"HttpSpec.url", [&](auto& m) { http(m).set_url("ftp://x/"); }},
+       {"HttpSpec.url", [&](auto& m) { http(m).set_url("http://x/\r\nHost: y"); }},
+       {"HttpSpec.url", [&](auto& m) { http(m).set_url("http://" + std::string(5000, 'x')); }},
+       {"HttpSpec.url", [&](auto& m) { http(m).set_url("http://\xff/"); }},
+       {"HttpSpec.method", [&](auto& m) { http(m).set_method("TRACE"); }},
+       {"HttpSpec.headers.name", [&](auto& m) { http(m).mutable_headers(0)->set_name("a b"); }},
+       {"HttpSpec.headers.name", [&](auto& m) { http(m).mutable_headers(0)->set_name(""); }},
+       {"HttpSpec.headers.value", [&](auto& m) { http(m).mutable_headers(0)->set_value("a\nb"); }},
+       {"HttpSpec.headers",
+        [&](auto& m) {
+          while (http(m).headers_size() < 33) *http(m).add_headers() = http(m).headers(0);
+        }},
+       {"HttpSpec.body", [&](auto& m) { http(m).set_body(std::string(65537, 'x')); }},
+       {"HttpSpec.expect_status", [&](auto& m) { http(m).clear_expect_status(); }},
+       {"HttpSpec.expect_status", [&](auto& m) { http(m).set_expect_status(0, "6xx"); }},
+       {"HttpSpec.expect", [&](auto& m) { http(m).set_expect(std::string(4097, 'x')); }},
+       {"HttpSpec.contains", [&](auto& m) { http(m).set_contains(std::string("a\0b", 3)); }},
+       {"HttpSpec.bearer_token_file", [&](auto& m) { http(m).set_bearer_token_file("token"); }},
+       {"HttpSpec.basic_user", [&](auto& m) { http(m).set_basic_user("\x7f"); }},
+       {"HttpSpec.basic_password_file", [&](auto& m) { http(m).set_basic_password_file("pw"); }},
+       {"HttpSpec.max_redirects", [&](auto& m) { http(m).set_max_redirects(11); }},
+       {"HttpSpec.tls_ca_file", [&](auto& m) { http(m).set_tls_ca_file("ca.pem"); }},
+       {"HttpSpec.tls_server_name", [&](auto& m) { http(m).set_tls_server_name("\n"); }}});
+}
+
+TEST(WireSpec, RefusesPostgresAndQueuesThatBreakARule) {
+  const auto postgres = [](auto& m) -> v1::PostgresSpec& { return *m.mutable_postgres(); };
+  expect_refused(
+      a_spec(a_postgres_spec()),
+      {{"PostgresSpec.host", [&](auto& m) { postgres(m).set_host(""); }},
+       {"PostgresSpec.port", [&](auto& m) { postgres(m).set_port(70000); }},
+       {"PostgresSpec.database", [&](auto& m) { postgres(m).set_database("a\nb"); }},
+       {"PostgresSpec.user", [&](auto& m) { postgres(m).set_user("a\nb"); }},
+       {"PostgresSpec.password_file", [&](auto& m) { postgres(m).set_password_file("x"); }},
+       {"PostgresSpec.sslmode", [&](auto& m) { postgres(m).set_sslmode("maybe"); }},
+       {"PostgresSpec.query", [&](auto& m) { postgres(m).set_query(std::string(4097, 'x')); }},
+       {"PostgresSpec.expect", [&](auto& m) { postgres(m).set_expect(std::string(4097, 'x')); }}});
+  const auto nan = std::numeric_limits<double>::quiet_NaN();
+  const auto queue = [](auto& m) -> v1::QueueSpec& { return *m.mutable_queue(); };
+  expect_refused(
+      a_spec(QueueSpec{QueueSpec::RedisList{a_redis_spec(), "jobs"}, 5, 10}),
+      {{"QueueSpec.source", [&](auto& m) { queue(m).clear_source(); }},
+       {"QueueSpec.redis_list.key", [&](auto& m) { queue(m).mutable_redis_list()->clear_key(); }},
+       {"QueueSpec.http_json.length", [&](auto& m) { queue(m).mutable_http_json(); }},
+       {"PostgresSpec.host", [&](auto& m) { queue(m).mutable_sql_count(); }},
+       {"QueueSpec.warning", [&](auto& m) { queue(m).set_warning(nan); }},
+       {"QueueSpec.critical", [&](auto& m) { queue(m).set_critical(nan); }}});
+}
+
+TEST(WireKey, ArrivesOrIsRefusedByField) {
+  EXPECT_EQ(*from_proto(to_proto(a_key())), a_key());
+
+  v1::ProbeKey message = to_proto(a_key());
+  message.set_service("../etc");
+  EXPECT_THAT(from_proto(message).error().message, HasSubstr("ProbeKey.service"));
+  message = to_proto(a_key());
+  message.set_probe("");
+  EXPECT_THAT(from_proto(message).error().message, HasSubstr("ProbeKey.probe"));
+}
+
+TEST(WireEnums, KnownNumbersOnly) {
+  for (const Status status : {Status::ok, Status::warning, Status::critical, Status::unknown}) {
+    EXPECT_EQ(*from_proto(to_proto(status)), status);
+  }
+  EXPECT_FALSE(from_proto(v1::STATUS_UNSPECIFIED));
+  EXPECT_FALSE(from_proto(static_cast<v1::Status>(5)));
+  EXPECT_EQ(*reason_from_proto(14), Reason::config);
+  EXPECT_FALSE(reason_from_proto(15));
+  EXPECT_EQ(*phase_from_proto(7), Phase::query);
+  EXPECT_FALSE(phase_from_proto(8));
+}
+
+TEST(WireObservation, ArrivesAsItWasSent) {
+  Observation observation = an_observation();
+  observation.phases = {{Phase::resolve, microseconds(3)}, {Phase::connect, milliseconds(6)}};
+  const auto back = from_proto(to_proto(observation));
+  ASSERT_TRUE(back) << back.error().message;
+  EXPECT_EQ(*back, observation);
+}
+
+TEST(WireObservation, SendingMendsWhatWouldBeRefused) {
+  Observation observation = an_observation();
+  observation.latency = microseconds(-5);
+  observation.values = {{"Bad Name", 1}, {"x", std::numeric_limits<double>::infinity()}};
+  for (int i = 0; i < 70; ++i) observation.values.push_back({"v" + std::to_string(i), 1});
+  observation.evidence = "\xff" + std::string(3000, 'x');
+
+  const auto back = from_proto(to_proto(observation));
+
+  ASSERT_TRUE(back) << back.error().message;
+  EXPECT_EQ(back->latency, Duration::zero());
+  EXPECT_EQ(back->values.size(), limits::kValuesPerResultMax);
+  EXPECT_EQ(back->evidence.size(), limits::kEvidenceBytesMax);
+}
+
+TEST(WireObservation, RefusesWhatBreaksARule) {
+  struct Rule {
+    const char* field;
+    std::function<void(v1::Observation&)> spoil;
+  };
+  const auto nan = std::numeric_limits<double>::quiet_NaN();
+  const std::vector<Rule> rules = {
+      {"Observation.status", [](auto& m) { m.clear_status(); }},
+      {"Observation.reason", [](auto& m) { m.set_reason(15); }},
+      {"Observation.phase", [](auto& m) { m.set_phase(8); }},
+      {"Observation.latency_us", [](auto& m) { m.set_latency_us(-1); }},
+      {"Observation.timing_us", [](auto& m) { m.add_timing_us(1); }},
+      {"Observation.timing_us",
+       [](auto& m) {
+         m.add_timing_phases(1);
+         m.add_timing_us(-1);
+       }},
+      {"Observation.timing_phases",
+       [](auto& m) {
+         m.add_timing_phases(9);
+         m.add_timing_us(1);
+       }},
+      {"Observation.values.name", [](auto& m) { m.mutable_values(0)->set_name("A"); }},
+      {"Observation.values.value", [&](auto& m) { m.mutable_values(0)->set_value(nan); }},
+      {"Observation.values",
+       [](auto& m) {
+         while (m.values_size() < 65) *m.add_values() = m.values(0);
+       }},
+      {"Observation.evidence", [](auto& m) { m.set_evidence("\xc3"); }},
+      {"Observation.evidence", [](auto& m) { m.set_evidence(std::string(1025, 'x')); }}};
+  for (const Rule& rule : rules) {
+    v1::Observation message = to_proto(an_observation());
+    rule.spoil(message);
+    const auto result = from_proto(message);
+    ASSERT_FALSE(result) << rule.field;
+    EXPECT_THAT(result.error().message, HasSubstr(rule.field));
+  }
+}
+
+TEST(WireBatch, ArrivesAsItWasSent) {
+  const auto back = from_proto(to_proto(a_batch()));
+  ASSERT_TRUE(back) << back.error().message;
+  EXPECT_EQ(*back, a_batch());
+}
+
+TEST(WireBatch, RefusesWhatBreaksARule) {
+  struct Rule {
+    const char* field;
+    std::function<void(v1::ResultBatch&)> spoil;
+  };
+  const auto nan = std::numeric_limits<double>::quiet_NaN();
+  const std::vector<Rule> rules = {
+      {"ResultBatch.first_seq", [](auto& m) { m.set_first_seq(0); }},
+      {"ResultBatch.first_seq", [](auto& m) { m.set_first_seq(~std::uint64_t{0}); }},
+      {"ResultBatch.sent_monotonic_us", [](auto& m) { m.set_sent_monotonic_us(-1); }},
+      {"ResultBatch.dropped_before", [](auto& m) { m.set_dropped_before(~std::uint64_t{0}); }},
+      {"ResultBatch.ref", [](auto& m) { m.Clear(), m.set_first_seq(1); }},
+      {"ResultBatch.ref", [](auto& m) { m.mutable_ref()->Resize(1001, 0); }},
+      {"ResultBatch.ref[2]", [](auto& m) { m.set_ref(2, 20000); }},
+      {"ResultBatch.status", [](auto& m) { m.add_status(v1::STATUS_OK); }},
+      {"ResultBatch.status[0]", [](auto& m) { m.set_status(0, v1::STATUS_UNSPECIFIED); }},
+      {"ResultBatch.reason", [](auto& m) { m.clear_reason(); }},
+      {"ResultBatch.reason[1]", [](auto& m) { m.set_reason(1, 99); }},
+      {"ResultBatch.phase", [](auto& m) { m.add_phase(0); }},
+      {"ResultBatch.phase[1]", [](auto& m) { m.set_phase(1, 99); }},
+      {"ResultBatch.started_monotonic_us", [](auto& m) { m.clear_started_monotonic_us(); }},
+      {"ResultBatch.started_monotonic_us[2]", [](auto& m) { m.set_started_monotonic_us(2, 9001); }},
+      {"ResultBatch.latency_us", [](auto& m) { m.add_latency_us(1); }},
+      {"ResultBatch.latency_us[0]", [](auto& m) { m.set_latency_us(0, -1); }},
+      {"ResultBatch.confirmed", [](auto& m) { m.clear_confirmed(); }},
+      {"ResultBatch.series.ref", [](auto& m) { m.mutable_series(0)->set_ref(20000); }},
+      {"ProbeKey.probe", [](auto& m) { m.mutable_series(0)->mutable_key()->set_probe("A"); }},
+      {"ResultBatch.value", [](auto& m) { m.add_value(1); }},
+      {"ResultBatch.value_name", [](auto& m) { m.add_value_name(0); }},
+      {"ResultBatch.value_row[3]", [](auto& m) { m.set_value_row(3, 3); }},
+      {"ResultBatch.value_row[3]", [](auto& m) { m.set_value_row(3, 0); }},
+      {"ResultBatch.value_row[",
+       [](auto& m) {
+         for (int i = 0; i < 64; ++i) m.add_value_row(2), m.add_value_name(0), m.add_value(1);
+       }},
+      {"ResultBatch.value_name[0]", [](auto& m) { m.set_value_name(0, 2); }},
+      {"ResultBatch.value_names", [](auto& m) { m.set_value_names(0, "Not a name"); }},
+      {"ResultBatch.value[1]", [&](auto& m) { m.set_value(1, nan); }},
+      {"ResultBatch.evidence", [](auto& m) { m.add_evidence("x"); }},
+      {"ResultBatch.evidence[0]", [](auto& m) { m.set_evidence(0, "\xff"); }},
+      {"ResultBatch.evidence[0]", [](auto& m) { m.set_evidence(0, std::string(1025, 'x')); }},
+      {"ResultBatch.evidence_row[1]", [](auto& m) { m.set_evidence_row(1, 3); }},
+      {"ResultBatch.evidence_row[1]", [](auto& m) { m.set_evidence_row(1, 1); }}};
+  for (const Rule& rule : rules) {
+    v1::ResultBatch message = to_proto(a_batch());
+    rule.spoil(message);
+    const auto result = from_proto(message);
+    ASSERT_FALSE(result) << rule.field;
+    EXPECT_THAT(result.error().message, HasSubstr(rule.field));
+  }
+}
+
+TEST(SeriesTable, KnowsWhatTheStreamDefined) {
+  SeriesTable table;
+  ASSERT_TRUE(table.apply(a_batch()));
+  EXPECT_EQ(*table.find(1), a_key("queue"));
+  EXPECT_EQ(table.find(2), nullptr);
+  EXPECT_TRUE(table.apply(a_batch()));  // the same definition again says nothing new
+}
+
+TEST(SeriesTable, RefusesGapsOtherMeaningsAndUndefinedRefs) {
+  Batch gap = a_batch();
+  gap.series[1].ref = 2;
+  EXPECT_FALSE(SeriesTable().apply(gap));
+
+  Batch undefined = a_batch();
+  undefined.series.pop_back();
+  EXPECT_FALSE(SeriesTable().apply(undefined));
+
+  SeriesTable table;
+  ASSERT_TRUE(table.apply(a_batch()));
+  Batch other = a_batch();
+  other.series = {{0, a_key("other")}};
+  EXPECT_FALSE(table.apply(other));
+}
+
+}  // namespace
+}  // namespace firebreak::wire
