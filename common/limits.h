@@ -84,6 +84,10 @@ inline constexpr int kYamlDepthMax = 32;
 inline constexpr std::size_t kExprBytesMax = 4096;
 inline constexpr int kExprDepthMax = 64;
 inline constexpr std::size_t kExprNodesMax = 2000;
+inline constexpr std::size_t kExprArgumentsMax = 8;     // of one call: they live on the stack
+inline constexpr std::size_t kExprMacroDepthMax = 8;    // all() in map() in ...: likewise
+inline constexpr std::int64_t kExprStepsMax = 100'000;  // one evaluation, a few milliseconds
+inline constexpr std::size_t kExprPatternBytesMax = 1u << 20;  // of a compiled matches() pattern
 inline constexpr std::size_t kPolicyErrorsShownMax = 100;
 
 }  // namespace firebreak::limits

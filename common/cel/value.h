@@ -6,6 +6,7 @@
 // Safe to read from several threads.
 #pragma once
 
+#include <chrono>
 #include <concepts>
 #include <cstdint>
 #include <map>
@@ -66,7 +67,10 @@ class Value {
   Value(std::string text) : data_(std::make_shared<const std::string>(std::move(text))) {}
   Value(std::string_view text) : Value(std::string(text)) {}
   Value(const char* text) : Value(std::string(text)) {}
-  Value(Duration duration) : data_(duration) {}
+  template <class Rep, class Period>
+  requires std::convertible_to<std::chrono::duration<Rep, Period>, Duration> Value(
+      std::chrono::duration<Rep, Period> duration)
+      : data_(Duration{duration}) {}
   Value(Instant at) : data_(at) {}
   Value(List list) : data_(std::make_shared<const List>(std::move(list))) {}
   Value(Map map) : data_(std::make_shared<const Map>(std::move(map))) {}
