@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The systemd units are well formed and as locked down as we promise. Usage: units_test.sh UNIT_FOLDER SYSUSERS TMPFILES
+# The systemd units are well formed and as locked down as we promise. Usage: units_test.sh UNIT_FOLDER SYSUSERS TMPFILES EXAMPLES
 set -euo pipefail
-units=$1 sysusers=$2 tmpfiles=$3
+units=$1 sysusers=$2 tmpfiles=$3 examples=$4
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 failed=0
@@ -55,6 +55,13 @@ requires firebreak-actuator.service RestrictAddressFamilies=AF_UNIX
 requires firebreak-actuator.socket ListenStream=/run/firebreak/actuator.sock
 requires firebreak-actuator.socket SocketMode=0660
 requires firebreak-actuator.socket SocketGroup=firebreak
+
+# The examples name the credential and the folder that the unit provides.
+for name in agent coordinator; do
+  requires "firebreak-$name.service" "LoadCredential=$name.key:/etc/firebreak/pki/$name.key"
+  grep -qE "^  key: credential:$name\.key( |\$)" "$examples/$name.yaml" || fail "$name.yaml: its key is not the unit's credential"
+  grep -qxF "state: /var/lib/firebreak/$name" "$examples/$name.yaml" || fail "$name.yaml: its state is not the unit's StateDirectory"
+done
 
 # Every user and group that a unit names is one that is made.
 mapfile -t names < <(sed -n 's/^\(User\|Group\|SocketGroup\|SocketUser\)=//p' "$units"/* | grep -vx root | sort -u)
