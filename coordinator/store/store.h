@@ -38,6 +38,10 @@ struct Transaction {
   std::vector<NotificationId> notifications_done;
 };
 
+// A journaled policy's files, compiled again when they are read back.
+using PolicyCompiler =
+    std::function<Result<std::shared_ptr<const policy::Policy>>(std::vector<policy::SourceFile>)>;
+
 // One thread uses it. Every method that writes returns only after the data is on stable storage;
 // after an error of the disk nothing more is written (the process must exit and recover).
 class Store {
@@ -52,7 +56,7 @@ class Store {
   virtual Result<> replay(std::uint64_t after,
                           const std::function<Result<>(JournalEntry)>& visit) = 0;
   virtual Result<std::vector<OutboxEntry>> outbox() = 0;
-  // Resolved incidents that the state no longer holds: newest first.
+  // Resolved incidents, newest first; those that the state still holds among them.
   virtual Result<std::vector<core::Incident>> past_incidents(std::size_t limit) = 0;
   virtual Result<std::optional<core::Incident>> find_incident(const IncidentId& id) = 0;
 };
@@ -60,6 +64,7 @@ class Store {
 // SQLite (https://sqlite.org/wal.html): one file, WAL, synchronous=FULL. Creates it when it is
 // missing; refuses a file that is not ours, is newer than we know, or is damaged. The file is
 // locked: a second coordinator on it is refused.
-[[nodiscard]] Result<std::unique_ptr<Store>> open_sqlite(const std::string& path);
+[[nodiscard]] Result<std::unique_ptr<Store>> open_sqlite(const std::string& path,
+                                                         PolicyCompiler compile);
 
 }  // namespace firebreak::store
