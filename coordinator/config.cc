@@ -1,0 +1,106 @@
+// Reads coordinator.yaml; every mistake is shown with its place at once.
+#include "coordinator/config.h"
+
+#include <charconv>
+#include <optional>
+#include <string_view>
+
+#include "common/limits.h"
+#include "common/yaml.h"
+
+namespace firebreak::coordinator {
+namespace {
+
+constexpr std::string_view kAddressWanted =
+    "an address and a port such as 0.0.0.0:7443 or [::]:7443";
+
+std::optional<Address> parse_address(std::string_view text) {
+  const std::size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos) return std::nullopt;
+  std::string_view host = text.substr(0, colon);
+  const std::string_view port = text.substr(colon + 1);
+  const bool in_brackets = host.size() > 2 && host.front() == '[' && host.back() == ']';
+  if (in_brackets) host = host.substr(1, host.size() - 2);
+  if (host.empty() || host.size() > limits::kHostBytesMax) return std::nullopt;
+  if (host.find_first_of("[]/ ") != std::string_view::npos) return std::nullopt;
+  if (!in_brackets && host.find(':') != std::string_view::npos) return std::nullopt;
+  Address address;
+  address.host = host;
+  const auto read = std::from_chars(port.data(), port.data() + port.size(), address.port);
+  if (port.empty() || read.ec != std::errc{} || read.ptr != port.data() + port.size())
+    return std::nullopt;
+  return address;
+}
+
+Address read_address(const yaml::Node& node, yaml::Problems& problems) {
+  if (!node) return {};
+  const auto text = node.as_string(problems);
+  if (!text) return {};
+  const auto address = parse_address(*text);
+  if (!address)
+    problems.error(
+        node.place(),
+        node.label() + " must be " + std::string(kAddressWanted) + ", not '" + *text + "'",
+        text->find(':') == std::string::npos && text->find('.') != std::string::npos
+            ? *text + ":7443"
+            : "");
+  return address.value_or(Address{});
+}
+
+// A service has no working folder that anybody would think of, so paths are absolute.
+std::string read_path(const yaml::Node& node, yaml::Problems& problems, bool may_be_credential) {
+  const auto text = node.as_string(problems);
+  if (!text) return {};
+  const bool is_credential = text->rfind("credential:", 0) == 0;
+  if (is_credential && may_be_credential) return *text;
+  if (is_credential) {
+    problems.error(node.place(), node.label() + " must be a path; only 'key' may be a credential");
+  } else if (text->empty() || text->front() != '/') {
+    problems.error(node.place(), node.label() + " must be an absolute path, not '" + *text + "'",
+                   text->empty() ? "" : "/etc/firebreak/" + *text);
+  }
+  return *text;
+}
+
+pki::TlsFiles read_tls(const yaml::Node& node, yaml::Problems& problems) {
+  yaml::MapReader map(node, "'tls'", problems);
+  pki::TlsFiles files;
+  files.certificate = read_path(map.required("certificate"), problems, false);
+  files.key = read_path(map.required("key"), problems, true);
+  files.ca = read_path(map.required("ca"), problems, false);
+  return files;
+}
+
+Config read_config(const yaml::Node& root, yaml::Problems& problems) {
+  yaml::MapReader map(root, "the coordinator's configuration", problems);
+  Config config;
+  config.listen = read_address(map.optional("listen"), problems);
+  config.tls = read_tls(map.required("tls"), problems);
+  config.policy = read_path(map.required("policy"), problems, false);
+  config.state = read_path(map.required("state"), problems, false);
+  return config;
+}
+
+}  // namespace
+
+std::string to_string(const Address& address) {
+  const bool is_ipv6 = address.host.find(':') != std::string::npos;
+  return (is_ipv6 ? "[" + address.host + "]" : address.host) + ":" + std::to_string(address.port);
+}
+
+Result<Config> parse_config(const std::string& file_name, const std::string& text) {
+  yaml::Problems problems;
+  const auto document = yaml::parse(file_name, text, problems);
+  Config config;
+  if (document) config = read_config(document->root(), problems);
+  if (!problems.ok()) return make_error(Errc::invalid_argument, problems.render());
+  return config;
+}
+
+Result<Config> load_config(const std::string& path) {
+  const auto text = yaml::read_file(path);
+  if (!text) return text.error();
+  return parse_config(path, *text);
+}
+
+}  // namespace firebreak::coordinator
