@@ -32,7 +32,7 @@ std::string counted(std::size_t count, std::string_view noun) {
 
 // "between 1 and 10", "at least 1": only the bounds that say something.
 template <class T>
-std::string bounds(T min, T max, std::string min_text, std::string max_text) {
+std::string bounds(T min, T max, const std::string& min_text, const std::string& max_text) {
   const bool low = min > std::numeric_limits<T>::lowest();
   const bool high = max < std::numeric_limits<T>::max();
   if (low && high) return " between " + min_text + " and " + max_text;

@@ -237,7 +237,8 @@ class Builder final : public YAML::EventHandler {
 };
 
 // What yaml-cpp says, and what an operator can use.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 24> kExplained{{
+// Not constexpr: the constants of yaml-cpp are defined in its library.
+const std::array<std::pair<std::string_view, std::string_view>, 24> kExplained{{
     {YAML::ErrorMsg::TAB_IN_INDENTATION, "a tab cannot indent YAML; use spaces"},
     {YAML::ErrorMsg::END_OF_MAP,
      "this does not belong to the map before it; check the indentation and the quotes"},

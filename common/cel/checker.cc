@@ -128,7 +128,7 @@ class Checker {
   }
 
   Type check(int index) {
-    const Type type = check_any(index);
+    Type type = check_any(index);
     if (!type.is(Kind::record)) return type;
     const Node& n = node(index);
     const bool has_fields = !type.fields().empty();
@@ -141,7 +141,7 @@ class Checker {
   // May be a record, which only a selection can use.
   Type check_any(int index) {
     Node& n = node(index);
-    const Type type = check_op(n);
+    Type type = check_op(n);
     fold(index);
     return type;
   }
@@ -416,7 +416,7 @@ class Checker {
   }
 
   Type negation(const Node& n) {
-    const Type type = check(n.operands[0]);
+    Type type = check(n.operands[0]);
     if (type.is(Kind::integer) || type.is(Kind::real) || type.is(Kind::dyn)) return type;
     return report(n.whole, "- takes int or double, not " + to_string(type));
   }

@@ -118,7 +118,7 @@ class Evaluator {
   Value logic(const Node& n, bool absorbing) {
     Value result = !absorbing;
     for (const int operand : n.operands) {
-      const Value v = eval(operand);
+      Value v = eval(operand);
       if (v.is(Kind::boolean) && v.as_bool() == absorbing) return v;
       if (!v.is(Kind::boolean)) result = worse(result, is_blocked(v) ? v : not_bool(n.text, v));
     }
@@ -126,7 +126,7 @@ class Evaluator {
   }
 
   Value conditional(const Node& n) {
-    const Value condition = eval(n.operands[0]);
+    Value condition = eval(n.operands[0]);
     if (is_blocked(condition)) return condition;
     if (!condition.is(Kind::boolean)) return not_bool("?:", condition);
     return eval(n.operands[condition.as_bool() ? 1 : 2]);
@@ -220,7 +220,7 @@ class Evaluator {
   // the range from being gone through, or null.
   template <class Visit>
   Value over(const Node& n, Visit visit) {
-    const Value range = eval(n.operands[0]);
+    Value range = eval(n.operands[0]);
     if (is_blocked(range)) return range;
     Value& local = locals_[static_cast<std::size_t>(n.id)];
     if (range.is(Kind::list)) {
@@ -333,7 +333,7 @@ Value evaluate_constant(const Code& code, int node) {
 }
 
 Compiled compile(std::string_view text, const Declarations& declarations,
-                 std::optional<Type> wanted) {
+                 const std::optional<Type>& wanted) {
   auto code = std::make_shared<Code>();
   if (auto problem = parse(text, *code)) return std::vector<Problem>{std::move(*problem)};
   if (auto problems = check(*code, declarations, wanted); !problems.empty()) return problems;

@@ -94,6 +94,6 @@ using Compiled = std::variant<Program, std::vector<Problem>>;
 // All problems of the text, or the program. With `wanted` the result must be of that type; a result
 // of type dyn is then checked by evaluate(), which gives an Error when it is another.
 Compiled compile(std::string_view text, const Declarations& declarations,
-                 std::optional<Type> wanted = {});
+                 const std::optional<Type>& wanted = {});
 
 }  // namespace firebreak::cel

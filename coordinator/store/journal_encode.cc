@@ -176,7 +176,7 @@ void put(const cel::Value& from, pb::FactValue& to) {
       to.set_text(from.as_string());
       return;
     default:
-      FB_ASSERT(!"a fact is a bool, an int, a double or a string");
+      FB_ASSERT(false && "a fact is a bool, an int, a double or a string");
   }
 }
 
