@@ -236,6 +236,7 @@ template <class Table>
 auto Node::as_enum(Problems& problems, const Table& table) const
     -> std::optional<typename Table::value_type::second_type> {
   std::vector<std::string> words;
+  words.reserve(std::size(table));
   for (const auto& row : table) words.emplace_back(row.first);
   const auto index = as_word(problems, words);
   if (!index) return std::nullopt;

@@ -1,0 +1,367 @@
+// Probe definitions from YAML: shorthands, defaults, and a message for everything that does not
+// fit.
+#include "common/probe_yaml.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <boost/json.hpp>
+
+#include "common/limits.h"
+
+namespace firebreak {
+namespace {
+
+using yaml::MapReader;
+using yaml::Node;
+using yaml::Problems;
+
+const std::array<std::string, 4> kKinds{"http", "postgres", "redis", "queue"};
+const std::array<std::string, 7> kMethods{"GET",   "HEAD",   "POST",   "PUT",
+                                          "PATCH", "DELETE", "OPTIONS"};
+
+void read_text(const Node& node, std::string& into, Problems& problems) {
+  if (auto text = node.as_string(problems)) into = *std::move(text);
+}
+
+// Plain scalars that JSON knows keep their type; everything else, and everything in quotes, is a
+// string.
+boost::json::value to_json(const Node& node) {
+  switch (node.kind()) {
+    case yaml::Kind::missing:
+    case yaml::Kind::null:
+      return nullptr;
+    case yaml::Kind::scalar: {
+      if (node.quoted()) return boost::json::string(node.text());
+      boost::system::error_code failed;
+      const auto value = boost::json::parse(node.text(), failed);
+      return !failed && value.is_primitive() ? value
+                                             : boost::json::value(boost::json::string(node.text()));
+    }
+    case yaml::Kind::sequence: {
+      boost::json::array array;
+      for (const Node& item : node.items()) array.push_back(to_json(item));
+      return array;
+    }
+    case yaml::Kind::map: {
+      boost::json::object object;
+      for (const auto& entry : node.entries()) object[entry.key.text()] = to_json(entry.value);
+      return object;
+    }
+  }
+  return nullptr;
+}
+
+bool is_status_pattern(std::string_view text) {
+  const auto digit = [](char c) { return c >= '0' && c <= '9'; };
+  return text.size() == 3 && text[0] >= '1' && text[0] <= '5' &&
+         ((digit(text[1]) && digit(text[2])) || text.substr(1) == "xx");
+}
+
+bool is_header_token(std::string_view text) {  // RFC 9110, 5.6.2
+  constexpr std::string_view kAllowed =
+      "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+  return !text.empty() && text.find_first_not_of(kAllowed) == std::string_view::npos;
+}
+
+bool is_one_line(std::string_view text) {
+  return std::none_of(text.begin(), text.end(),
+                      [](char c) { return c == '\r' || c == '\n' || c == '\0'; });
+}
+
+void check_url(const Node& node, const std::string& url, Problems& problems) {
+  const std::string_view rest = url.rfind("https://", 0) == 0  ? std::string_view(url).substr(8)
+                                : url.rfind("http://", 0) == 0 ? std::string_view(url).substr(7)
+                                                               : std::string_view();
+  const bool clean =
+      std::none_of(url.begin(), url.end(), [](char c) { return c <= ' ' || c == '\x7f'; });
+  const std::string_view authority = rest.substr(0, rest.find_first_of("/?#"));
+  if (authority.empty() || !clean)
+    problems.error(node.place(),
+                   "not a URL that can be asked; write it like https://api.example.com/health");
+  else if (authority.find('@') != std::string_view::npos)
+    problems.error(
+        node.place(),
+        "a URL must not hold a user or password; use basic_user and basic_password_file");
+}
+
+void read_headers(const Node& node, HttpSpec& http, Problems& problems) {
+  for (const auto& entry : node.as_map(problems)) {
+    const auto value = entry.value.as_string(problems);
+    if (!value) continue;
+    if (!is_header_token(entry.key.text()) || !is_one_line(*value))
+      problems.error(
+          entry.key.place(),
+          "not a header that can be sent: a name is letters, digits and -, a value is one line");
+    http.headers.emplace_back(entry.key.text(), *value);
+  }
+}
+
+void read_request_line(MapReader& reader, HttpSpec& http, Problems& problems) {
+  static const std::array<std::string, 8> kUrlKeys{"url", "get",   "head",   "post",
+                                                   "put", "patch", "delete", "options"};
+  const auto found = reader.exactly_one_of(kUrlKeys);
+  if (!found) return;
+  if (found->key.text() != "url") {
+    http.method = found->key.text();
+    std::transform(http.method.begin(), http.method.end(), http.method.begin(),
+                   [](char c) { return static_cast<char>(c - 'a' + 'A'); });
+  }
+  if (auto url = found->value.as_string(problems)) {
+    check_url(found->value, *url, problems);
+    http.url = *std::move(url);
+  }
+  if (const Node method = reader.optional("method")) {
+    if (const auto index = method.as_word(problems, kMethods)) http.method = kMethods[*index];
+  }
+}
+
+void read_body(MapReader& reader, HttpSpec& http, Problems& problems) {
+  const Node body = reader.optional("body");
+  const Node json = reader.optional("json");
+  if (body && json) problems.error(json.name_place(), "give either 'body' or 'json', not both");
+  read_text(body, http.body, problems);
+  if (!json) return;
+  http.body = boost::json::serialize(to_json(json));
+  const bool has_type =
+      std::any_of(http.headers.begin(), http.headers.end(), [](const auto& header) {
+        return header.first.size() == 12 &&
+               (header.first == "Content-Type" || header.first == "content-type");
+      });
+  if (!has_type) http.headers.emplace_back("Content-Type", "application/json");
+}
+
+void read_statuses(const Node& node, HttpSpec& http, Problems& problems) {
+  if (!node) return;
+  http.expect_status = node.as_strings(problems);
+  for (const std::string& status : http.expect_status)
+    if (!is_status_pattern(status))
+      problems.error(node.place(),
+                     "'" + status + "' is not a status; write 200 or a class such as 2xx");
+  if (http.expect_status.empty())
+    problems.error(node.place(), "no status at all would ever be right; name at least one");
+}
+
+// "host:port", "[::1]:6379", "host", "/run/postgresql".
+void read_endpoint(const Node& node, std::string& host, std::uint16_t& port, Problems& problems) {
+  const auto text = node.as_string(problems);
+  if (!text) return;
+  std::string_view rest = *text;
+  if (rest.empty() || !is_one_line(rest)) {
+    problems.error(node.place(), "write the target as host:port");
+    return;
+  }
+  if (rest.front() == '/') {
+    host = *text;
+    return;
+  }
+  const std::size_t colon = rest.rfind(':');
+  const bool bracketed = rest.front() == '[';
+  const bool has_port = colon != std::string_view::npos && (!bracketed || rest[colon - 1] == ']');
+  std::string_view name = has_port ? rest.substr(0, colon) : rest;
+  if (bracketed && name.size() > 2) name = name.substr(1, name.size() - 2);
+  host = std::string(name);
+  if (!has_port) return;
+  const std::string_view digits = rest.substr(colon + 1);
+  unsigned value = 0;
+  const auto read = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+  if (read.ec != std::errc{} || read.ptr != digits.data() + digits.size() || value == 0 ||
+      value > 65535)
+    problems.error(node.place(), "'" + std::string(digits) +
+                                     "' is not a port; write the target as host:port, 1 to 65535");
+  port = static_cast<std::uint16_t>(value);
+}
+
+void read_port(const Node& node, std::uint16_t& port, Problems& problems) {
+  if (const auto value = node.as_int(problems, 1, 65535)) port = static_cast<std::uint16_t>(*value);
+}
+
+std::string read_expect(const Node& node, const cel::Declarations& declarations,
+                        std::optional<cel::Type> wanted, Problems& problems) {
+  if (!node) return "";
+  const auto program = compile_node(node, declarations, std::move(wanted), problems);
+  return program ? program->text() : "";
+}
+
+RedisSpec read_redis(const Node& node, Problems& problems) {
+  RedisSpec redis;
+  if (node.kind() == yaml::Kind::scalar) {
+    read_endpoint(node, redis.host, redis.port, problems);
+    return redis;
+  }
+  MapReader reader(node, "a redis target", problems);
+  read_text(reader.optional("host"), redis.host, problems);
+  read_port(reader.optional("port"), redis.port, problems);
+  read_text(reader.optional("username"), redis.username, problems);
+  read_text(reader.optional("password_file"), redis.password_file, problems);
+  return redis;
+}
+
+PostgresSpec read_postgres(const Node& node, Problems& problems) {
+  static const std::array<std::string, 6> kSslModes{"disable", "allow",     "prefer",
+                                                    "require", "verify-ca", "verify-full"};
+  PostgresSpec postgres;
+  if (node.kind() == yaml::Kind::scalar) {
+    read_endpoint(node, postgres.host, postgres.port, problems);
+    return postgres;
+  }
+  MapReader reader(node, "a postgres target", problems);
+  read_text(reader.optional("host"), postgres.host, problems);
+  read_port(reader.optional("port"), postgres.port, problems);
+  read_text(reader.optional("database"), postgres.database, problems);
+  read_text(reader.optional("user"), postgres.user, problems);
+  read_text(reader.optional("password_file"), postgres.password_file, problems);
+  if (const auto index = reader.optional("sslmode").as_word(problems, kSslModes))
+    postgres.sslmode = kSslModes[*index];
+  read_text(reader.optional("query"), postgres.query, problems);
+  const Node expect = reader.optional("expect");
+  postgres.expect =
+      read_expect(expect, postgres_expect_declarations(), cel::Type::Kind::boolean, problems);
+  if (expect && postgres.query.empty())
+    problems.error(expect.name_place(),
+                   "'expect' is about the query's answer, and there is no 'query'");
+  return postgres;
+}
+
+std::optional<KindSpec> read_queue(const Node& node, Problems& problems) {
+  static const std::array<std::string, 3> kSources{"redis", "http", "postgres"};
+  QueueSpec queue;
+  MapReader reader(node, "a queue", problems);
+  const auto source = reader.exactly_one_of(kSources);
+  if (const Node limit = reader.optional("warning")) queue.warning = limit.as_double(problems, 0);
+  if (const Node limit = reader.optional("critical")) queue.critical = limit.as_double(problems, 0);
+  if (!source) {
+    reader.ignore_rest();
+    return std::nullopt;
+  }
+  if (source->key.text() == "redis") {
+    QueueSpec::RedisList list{read_redis(source->value, problems), ""};
+    read_text(reader.required("list"), list.key, problems);
+    queue.source = std::move(list);
+  } else if (source->key.text() == "http") {
+    auto http = read_http(source->value, problems);
+    QueueSpec::HttpJson json{http ? *std::move(http) : HttpSpec{}, "body"};
+    if (const Node length = reader.optional("length"))
+      json.length = read_expect(length, http_expect_declarations(), std::nullopt, problems);
+    queue.source = std::move(json);
+  } else {
+    QueueSpec::SqlCount sql{read_postgres(source->value, problems)};
+    if (const Node query = reader.optional("query")) read_text(query, sql.postgres.query, problems);
+    if (sql.postgres.query.empty())
+      problems.error(source->key.place(),
+                     "a queue in PostgreSQL needs a 'query' whose answer is its length");
+    queue.source = std::move(sql);
+  }
+  return queue;
+}
+
+void read_confirm(const Node& node, Confirm& confirm, Problems& problems) {
+  if (!node) return;
+  MapReader reader(node, "'confirm'", problems);
+  if (const auto attempts = reader.optional("attempts").as_int(problems, 0, 10))
+    confirm.attempts = static_cast<int>(*attempts);
+  if (const auto every = reader.optional("every").as_duration(problems, limits::kProbeIntervalMin))
+    confirm.every = *every;
+}
+
+}  // namespace
+
+cel::Declarations http_expect_declarations() {
+  using Kind = cel::Type::Kind;
+  return {{{"status", Kind::integer},
+           {"body", Kind::dyn},
+           {"text", Kind::string},
+           {"headers", cel::Type::map(Kind::string)},
+           {"latency", Kind::duration}},
+          {}};
+}
+
+cel::Declarations postgres_expect_declarations() {
+  using Kind = cel::Type::Kind;
+  return {{{"value", Kind::dyn}, {"rows", Kind::integer}, {"latency", Kind::duration}}, {}};
+}
+
+std::optional<cel::Program> compile_node(const Node& node, const cel::Declarations& declarations,
+                                         const std::optional<cel::Type>& wanted,
+                                         Problems& problems) {
+  const auto text = node.as_string(problems, limits::kExprBytesMax);
+  if (!text) return std::nullopt;
+  auto compiled = cel::compile(*text, declarations, wanted);
+  if (auto* program = std::get_if<cel::Program>(&compiled)) return std::move(*program);
+  for (const cel::Problem& problem : std::get<std::vector<cel::Problem>>(compiled))
+    problems.error(node.place_of_line(problem.line, problem.column, problem.width), problem.message,
+                   problem.suggestion);
+  return std::nullopt;
+}
+
+std::optional<HttpSpec> read_http(const Node& node, Problems& problems) {
+  HttpSpec http;
+  const std::size_t errors_before = problems.errors();
+  if (node.kind() == yaml::Kind::scalar) {
+    read_text(node, http.url, problems);
+    check_url(node, http.url, problems);
+    return problems.errors() == errors_before ? std::optional(http) : std::nullopt;
+  }
+  MapReader reader(node, "an http request", problems);
+  read_request_line(reader, http, problems);
+  if (const Node headers = reader.optional("headers")) read_headers(headers, http, problems);
+  read_body(reader, http, problems);
+  read_statuses(reader.optional("expect_status"), http, problems);
+  http.expect = read_expect(reader.optional("expect"), http_expect_declarations(),
+                            cel::Type::Kind::boolean, problems);
+  read_text(reader.optional("contains"), http.contains, problems);
+  read_text(reader.optional("bearer_token_file"), http.bearer_token_file, problems);
+  read_text(reader.optional("basic_user"), http.basic_user, problems);
+  read_text(reader.optional("basic_password_file"), http.basic_password_file, problems);
+  if (const auto hops = reader.optional("max_redirects").as_int(problems, 0, 5))
+    http.max_redirects = static_cast<int>(*hops);
+  if (const auto verify = reader.optional("tls_verify").as_bool(problems))
+    http.tls_verify = *verify;
+  read_text(reader.optional("tls_ca_file"), http.tls_ca_file, problems);
+  read_text(reader.optional("tls_server_name"), http.tls_server_name, problems);
+  reader.finish();
+  return problems.errors() == errors_before ? std::optional(http) : std::nullopt;
+}
+
+std::optional<KindSpec> read_kind(MapReader& reader, Problems& problems) {
+  const auto kind = reader.exactly_one_of(kKinds);
+  if (!kind) return std::nullopt;
+  const std::size_t errors_before = problems.errors();
+  std::optional<KindSpec> spec;
+  if (kind->key.text() == "http") {
+    if (auto http = read_http(kind->value, problems)) spec = *std::move(http);
+  } else if (kind->key.text() == "postgres") {
+    spec = read_postgres(kind->value, problems);
+  } else if (kind->key.text() == "redis") {
+    spec = read_redis(kind->value, problems);
+  } else {
+    spec = read_queue(kind->value, problems);
+  }
+  return problems.errors() == errors_before ? spec : std::nullopt;
+}
+
+std::optional<ProbeSpec> read_probe(MapReader& reader, Problems& problems) {
+  ProbeSpec probe;
+  auto kind = read_kind(reader, problems);
+  const Node every = reader.optional("every");
+  const Node timeout = reader.optional("timeout");
+  if (const auto value =
+          every.as_duration(problems, limits::kProbeIntervalMin, std::chrono::hours(24)))
+    probe.every = *value;
+  if (const auto value =
+          timeout.as_duration(problems, std::chrono::milliseconds(10), limits::kProbeTimeoutMax))
+    probe.timeout = *value;
+  else
+    probe.timeout =
+        std::min<Duration>(probe.timeout, std::max<Duration>(probe.every, std::chrono::seconds(1)));
+  read_confirm(reader.optional("confirm"), probe.confirm, problems);
+  if (!kind) return std::nullopt;
+  probe.kind = *std::move(kind);
+  return probe;
+}
+
+}  // namespace firebreak

@@ -1,0 +1,37 @@
+// Reads a probe's definition from YAML: the same keys in a policy, in a checklist and on the
+// command line.
+//
+//   {http: https://api/health, every: 5s, timeout: 2s, confirm: {attempts: 2, every: 200ms}}
+//   {http: {post: https://api/test, json: {test: true}, expect: body.success == true}}
+//   {postgres: db:5432}   {redis: {host: cache, password_file: /etc/firebreak/secrets/redis}}
+//   {queue: {redis: cache:6379, list: emergency, critical: 10}}
+#pragma once
+
+#include <optional>
+
+#include "common/cel/program.h"
+#include "common/probe_spec.h"
+#include "common/yaml.h"
+
+namespace firebreak {
+
+// What an `expect` of a probe may name; compiled where the policy is read and again where the probe
+// runs.
+[[nodiscard]] cel::Declarations http_expect_declarations();  // status, body, text, headers, latency
+[[nodiscard]] cel::Declarations postgres_expect_declarations();  // value, rows, latency
+
+// Compiles the text of a node; problems are placed inside it.
+std::optional<cel::Program> compile_node(const yaml::Node& node,
+                                         const cel::Declarations& declarations,
+                                         const std::optional<cel::Type>& wanted,
+                                         yaml::Problems& problems);
+
+// The kind, from exactly one of the keys http, postgres, redis, queue of `reader`.
+std::optional<KindSpec> read_kind(yaml::MapReader& reader, yaml::Problems& problems);
+// read_kind and the keys that every kind has: every, timeout, confirm.
+std::optional<ProbeSpec> read_probe(yaml::MapReader& reader, yaml::Problems& problems);
+// Request: url (or get, post, put, ...: URL), method, headers, body | json, expect_status,
+// bearer_token_file ...
+std::optional<HttpSpec> read_http(const yaml::Node& node, yaml::Problems& problems);
+
+}  // namespace firebreak

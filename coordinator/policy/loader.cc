@@ -1,0 +1,788 @@
+// Policy files -> Policy: reads every section, then checks what one section says of another.
+#include "coordinator/policy/loader.h"
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <set>
+#include <utility>
+
+#include <openssl/evp.h>
+
+#include "common/limits.h"
+#include "common/probe_yaml.h"
+#include "common/text.h"
+#include "common/yaml.h"
+#include "coordinator/policy/signals.h"
+
+namespace firebreak::policy {
+namespace {
+
+using yaml::MapReader;
+using yaml::Node;
+using yaml::Problems;
+using Kind = cel::Type::Kind;
+
+constexpr std::array<std::pair<std::string_view, Mode>, 3> kModes{
+    {{"observe", Mode::observe}, {"advise", Mode::advise}, {"enforce", Mode::enforce}}};
+constexpr std::array<std::pair<std::string_view, CheckFrom>, 2> kFrom{
+    {{"one", CheckFrom::one}, {"all", CheckFrom::all}}};
+constexpr std::array<std::pair<std::string_view, FactType>, 4> kFactTypes{
+    {{"bool", FactType::boolean},
+     {"int", FactType::integer},
+     {"double", FactType::real},
+     {"string", FactType::string}}};
+
+template <class Map>
+std::vector<std::string> keys_of(const Map& map) {
+  std::vector<std::string> keys;
+  keys.reserve(map.size());
+  for (const auto& [name, value] : map) keys.push_back(name.str());
+  return keys;
+}
+
+bool is_severity_name(std::string_view text) {
+  return !text.empty() && text.size() <= 32 && text.front() != ' ' &&
+         std::all_of(text.begin(), text.end(), [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                  c == '-' || c == '_' || c == ' ';
+         });
+}
+
+bool is_identifier(std::string_view text) {
+  const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || c == '_'; };
+  return !text.empty() && text.size() <= 63 && letter(text.front()) &&
+         std::all_of(text.begin(), text.end(),
+                     [&](char c) { return letter(c) || (c >= '0' && c <= '9'); });
+}
+
+// Builds one policy; each read_ member is one section, in an order that later ones may rely on.
+class Loader {
+ public:
+  explicit Loader(Problems& problems) : problems_(problems) {}
+
+  void add_document(const yaml::Document& document);
+  Policy finish();
+
+ private:
+  struct Section {
+    std::string name;
+    Node node;
+  };
+  void each(std::string_view section, const std::function<void(const Node&)>& read);
+  // Every entry of a section that is a map of names, a name used twice being an error.
+  void each_named(std::string_view section,
+                  const std::function<void(const Node& key, const Node& value)>& read);
+
+  void read_severity(const Node& key, const Node& value);
+  void read_fact(const Node& key, const Node& value);
+  void read_receiver(const Node& key, const Node& value);
+  void read_service(const Node& key, const Node& value);
+  void read_service_probe(Service& service, const Node& key, const Node& value);
+  void read_rule(const Node& node);
+  void read_action(const Node& key, const Node& value);
+  HostAction read_host_action(const Node& node);
+  HttpAction read_http_action(const Node& node);
+  void read_playbook(const Node& node);
+  void read_stages(const Node& node, Playbook& playbook);
+  void read_checklist(const Node& key, const Node& value);
+  void read_check(const Service& service, const Node& node, std::vector<Check>& checks);
+  ProbeCheck read_probe_check(const Service& service, MapReader& reader, const Node& probe);
+  SignalCheck read_signal_check(const Service& service, MapReader& reader, const Node& expect);
+
+  void check_calls(const Service& service, const cel::Program& program, const Node& node);
+  void check_dependencies();
+  void check_actions_of_playbooks();
+  void add_default_checklists();
+  cel::Declarations declarations() const;
+  Service* service_named(const Node& node);
+  std::optional<SeverityIndex> severity_named(const Node& node);
+
+  Problems& problems_;
+  std::vector<Section> sections_;
+  Policy policy_;
+  std::map<ReceiverName, Node> receiver_places_;
+  std::map<ActionName, std::pair<Node, std::vector<Node>>> action_verify_;
+  std::vector<std::pair<Node, std::size_t>> severity_notify_;
+  std::map<ServiceName, std::vector<Node>> dependency_nodes_;
+};
+
+void Loader::add_document(const yaml::Document& document) {
+  if (document.root().kind() == yaml::Kind::null) return;
+  MapReader reader(document.root(), "a policy", problems_);
+  if (const Node format = reader.optional("incident_id")) {
+    const auto text = format.as_string(problems_, 64);
+    const bool unique =
+        text && (text->find("%S") != std::string::npos || text->find("%N") != std::string::npos);
+    const bool fine =
+        unique && text->find_first_not_of(
+                      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789%-_#") ==
+                      std::string::npos;
+    if (text && !fine)
+      problems_.error(
+          format.place(),
+          "an incident's id is made of letters, digits, - and _ and must hold %S or %N, "
+          "as in INC-%Y%m%d-%H%M%S");
+    else if (text)
+      policy_.incident_id_format = *text;
+  }
+  for (const char* name : {"severities", "facts", "receivers", "services", "rules", "actions",
+                           "playbooks", "checklists"})
+    if (const Node node = reader.optional(name)) sections_.push_back({name, node});
+}
+
+void Loader::each(std::string_view section, const std::function<void(const Node&)>& read) {
+  for (const Section& found : sections_)
+    if (found.name == section)
+      for (const Node& item : found.node.as_list(problems_)) read(item);
+}
+
+void Loader::each_named(std::string_view section,
+                        const std::function<void(const Node&, const Node&)>& read) {
+  std::map<std::string, Node> seen;
+  for (const Section& found : sections_) {
+    if (found.name != section) continue;
+    for (const auto& entry : found.node.as_map(problems_)) {
+      const auto [earlier, fresh] = seen.emplace(entry.key.text(), entry.key);
+      if (fresh) {
+        read(entry.key, entry.value);
+        continue;
+      }
+      const yaml::Place place = earlier->second.place();
+      problems_.error(entry.key.place(), "'" + entry.key.text() + "' is defined already, at " +
+                                             place.file + ":" + std::to_string(place.line) +
+                                             "; keep one of the two");
+    }
+  }
+}
+
+void Loader::read_severity(const Node& key, const Node& value) {
+  if (!is_severity_name(key.text())) {
+    problems_.error(key.place(),
+                    "a severity's name is letters, digits, - and _, as in P1 or SEV-1");
+    return;
+  }
+  Severity severity;
+  severity.name = key.text();
+  MapReader reader(value, "severity '" + severity.name + "'", problems_);
+  severity.acknowledge =
+      reader.optional("acknowledge").as_duration(problems_, std::chrono::seconds(1));
+  severity.update = reader.optional("update").as_duration(problems_, std::chrono::seconds(1));
+  severity.resolve = reader.optional("resolve").as_duration(problems_, std::chrono::seconds(1));
+  if (const Node notify = reader.optional("notify"))
+    for (const Node& name : notify.as_list_or_one(problems_))
+      severity_notify_.emplace_back(name, policy_.severities.size());
+  policy_.severities.push_back(std::move(severity));
+}
+
+void Loader::read_fact(const Node& key, const Node& value) {
+  FactDecl fact;
+  fact.name = FactName(key.text());
+  if (!is_identifier(key.text())) {
+    problems_.error(
+        key.place(),
+        "a fact's name is lower-case letters, digits and _, so that a rule can write facts.NAME");
+    return;
+  }
+  Node initial = value;
+  std::optional<FactType> type;
+  if (value.kind() == yaml::Kind::map) {
+    MapReader reader(value, "fact '" + key.text() + "'", problems_);
+    initial = reader.required("default");
+    type = reader.optional("type").as_enum(problems_, kFactTypes);
+    if (const Node text = reader.optional("description"))
+      fact.description = text.as_string(problems_).value_or("");
+  }
+  if (!initial) return;
+  const std::string& text = initial.text();
+  if (!type) {
+    const bool number = !initial.quoted() && !text.empty() &&
+                        text.find_first_not_of("-0123456789") == std::string::npos;
+    type = initial.quoted()                                                 ? FactType::string
+           : text == "true" || text == "false"                              ? FactType::boolean
+           : number                                                         ? FactType::integer
+           : text.find_first_not_of("-+.0123456789eE") == std::string::npos ? FactType::real
+                                                                            : FactType::string;
+  }
+  fact.type = *type;
+  switch (*type) {
+    case FactType::boolean:
+      fact.initial = cel::Value(initial.as_bool(problems_).value_or(false));
+      break;
+    case FactType::integer:
+      fact.initial = cel::Value(initial.as_int(problems_).value_or(0));
+      break;
+    case FactType::real:
+      fact.initial = cel::Value(initial.as_double(problems_).value_or(0));
+      break;
+    case FactType::string:
+      fact.initial = cel::Value(initial.as_string(problems_).value_or(""));
+      break;
+  }
+  policy_.facts.emplace(fact.name, fact);
+}
+
+void Loader::read_receiver(const Node& key, const Node& value) {
+  static const std::array<std::string, 2> kReceivers{"slack", "webhook"};
+  const auto name = key.as_name(problems_);
+  MapReader reader(value, "receiver '" + key.text() + "'", problems_);
+  const auto kind = reader.exactly_one_of(kReceivers);
+  if (!name || !kind) return reader.ignore_rest();
+  Receiver receiver{ReceiverName(*name), SlackReceiver{}};
+  MapReader details(kind->value, kind->key.text() + " receiver '" + *name + "'", problems_);
+  const Node url = details.optional("url");
+  const std::string url_text = url ? url.as_string(problems_).value_or("") : "";
+  if (url && url_text.rfind("https://", 0) != 0 && url_text.rfind("http://", 0) != 0)
+    problems_.error(url.place(),
+                    "a receiver's url begins with https:// (or http:// inside your own network)");
+  if (kind->key.text() == "slack") {
+    const Node file = details.optional("url_file");
+    if (static_cast<bool>(url) == static_cast<bool>(file))
+      problems_.error(
+          kind->key.place(),
+          "give 'url_file' (a file that holds the webhook's secret URL) or 'url', one of the two");
+    receiver.how = SlackReceiver{file ? file.as_string(problems_).value_or("") : "", url_text};
+  } else {
+    WebhookReceiver webhook;
+    details.required("url");
+    webhook.url = url_text;
+    if (const Node file = details.optional("secret_file"))
+      webhook.secret_file = file.as_string(problems_).value_or("");
+    if (const Node headers = details.optional("headers"))
+      for (const auto& entry : headers.as_map(problems_))
+        webhook.headers.emplace_back(entry.key.text(),
+                                     entry.value.as_string(problems_).value_or(""));
+    receiver.how = std::move(webhook);
+  }
+  receiver_places_.emplace(receiver.name, key);
+  policy_.receivers.emplace(receiver.name, std::move(receiver));
+}
+
+void Loader::read_service_probe(Service& service, const Node& key, const Node& value) {
+  const auto name = key.as_name(problems_);
+  MapReader reader(value, "probe '" + key.text() + "'", problems_);
+  const auto spec = read_probe(reader, problems_);
+  Probe probe;
+  if (const auto need = reader.optional("need").as_int(problems_, 1, 1000))
+    probe.need = static_cast<int>(*need);
+  if (!name || !spec) return;
+  probe.name = ProbeName(*name);
+  probe.spec = *spec;
+  service.probes.push_back(std::move(probe));
+}
+
+void Loader::read_service(const Node& key, const Node& value) {
+  const auto name = key.as_name(problems_);
+  MapReader reader(value, "service '" + key.text() + "'", problems_);
+  Service service;
+  if (const Node text = reader.optional("description"))
+    service.description = text.as_string(problems_).value_or("");
+  if (const Node agents = reader.optional("agents"))
+    service.agents = compile_node(agents, selector_declarations(), Kind::boolean, problems_);
+  else if (value.kind() == yaml::Kind::map)
+    problems_.warning(key.place(),
+                      "no agent probes service '" + key.text() +
+                          "': it has no 'agents' selector, and an empty selector selects nothing");
+  if (const Node parents = reader.optional("depends_on"))
+    for (const Node& parent : parents.as_list_or_one(problems_)) {
+      dependency_nodes_[ServiceName(key.text())].push_back(parent);
+      service.depends_on.emplace_back(parent.text());
+    }
+  if (const Node probes = reader.required("probes"))
+    for (const auto& entry : probes.as_map(problems_))
+      read_service_probe(service, entry.key, entry.value);
+  if (!name) return;
+  service.name = ServiceName(*name);
+  policy_.services.emplace(service.name, std::move(service));
+}
+
+Service* Loader::service_named(const Node& node) {
+  const auto name = node.as_string(problems_);
+  if (!name) return nullptr;
+  const auto found = policy_.services.find(ServiceName(*name));
+  if (found != policy_.services.end()) return &found->second;
+  problems_.error(node.place(), "there is no service '" + *name + "'",
+                  did_you_mean(*name, keys_of(policy_.services)));
+  return nullptr;
+}
+
+std::optional<SeverityIndex> Loader::severity_named(const Node& node) {
+  const auto found = policy_.find_severity(node.text());
+  if (found) return found;
+  std::vector<std::string> names;
+  for (const Severity& severity : policy_.severities) names.push_back(severity.name);
+  problems_.error(node.place(), "there is no severity '" + node.text() + "'",
+                  did_you_mean(node.text(), names));
+  return std::nullopt;
+}
+
+cel::Declarations Loader::declarations() const {
+  cel::Type::Fields fields;
+  for (const auto& [name, fact] : policy_.facts)
+    fields.emplace(name.str(), fact.type == FactType::boolean   ? Kind::boolean
+                               : fact.type == FactType::integer ? Kind::integer
+                               : fact.type == FactType::real    ? Kind::real
+                                                                : Kind::string);
+  return rule_declarations(fields);
+}
+
+// The probes that signals name must exist, and their windows must be ones that can be kept.
+bool is_window(Duration window) {
+  return window >= std::chrono::seconds(1) && window <= std::chrono::hours(24);
+}
+
+void Loader::check_calls(const Service& service, const cel::Program& program, const Node& node) {
+  for (const cel::Call& call : program.calls()) {
+    if (call.arguments.empty()) continue;
+    const auto& first = call.arguments.front();
+    const bool named = first.constant && first.constant->is(cel::Value::Kind::string);
+    const auto place = node.place_of_line(first.where.line, first.where.column, first.where.width);
+    if (!named) {
+      problems_.error(place,
+                      "the probe's name must be written out, as in " + call.name + "('health')");
+      continue;
+    }
+    const std::string& name = first.constant->as_string();
+    const std::size_t slash = name.find('/');
+    const ProbeKey key = slash == std::string::npos ? ProbeKey{service.name, ProbeName(name)}
+                                                    : ProbeKey{ServiceName(name.substr(0, slash)),
+                                                               ProbeName(name.substr(slash + 1))};
+    const Service* owner = policy_.find_service(key.service);
+    if (policy_.find_probe(key) == nullptr) {
+      std::vector<std::string> names;
+      if (owner != nullptr)
+        for (const Probe& probe : owner->probes) names.push_back(probe.name.str());
+      problems_.error(place,
+                      "service '" + key.service.str() + "' has no probe '" + key.probe.str() + "'",
+                      did_you_mean(key.probe.str(), names));
+    }
+    for (std::size_t i = 1; i < call.arguments.size(); ++i) {
+      const auto& argument = call.arguments[i];
+      const auto where =
+          node.place_of_line(argument.where.line, argument.where.column, argument.where.width);
+      if (!argument.constant) {
+        problems_.error(where, "a window must be written out, as in 5m");
+      } else if (argument.constant->is(cel::Value::Kind::duration) &&
+                 !is_window(argument.constant->as_duration())) {
+        problems_.error(where, "a window is between 1s and 24h");
+      }
+    }
+  }
+}
+
+void Loader::read_rule(const Node& node) {
+  MapReader reader(node, "a rule", problems_);
+  const Node service_node = reader.required("service");
+  Service* service = service_node ? service_named(service_node) : nullptr;
+  Rule rule;
+  if (const auto hold =
+          reader.optional("for").as_duration(problems_, Duration{0}, std::chrono::hours(24)))
+    rule.hold = *hold;
+  if (const auto keep =
+          reader.optional("keep_for").as_duration(problems_, Duration{0}, std::chrono::hours(24)))
+    rule.keep = *keep;
+  const Node name = reader.optional("name");
+  const Node levels = reader.required("severity");
+  for (const auto& entry : levels ? levels.as_map(problems_) : std::vector<yaml::Entry>{}) {
+    const auto severity = severity_named(entry.key);
+    auto program = compile_node(entry.value, declarations(), Kind::boolean, problems_);
+    if (program && service != nullptr) check_calls(*service, *program, entry.value);
+    if (severity && program) rule.levels.push_back({*severity, *std::move(program)});
+  }
+  std::sort(rule.levels.begin(), rule.levels.end(),
+            [](const auto& a, const auto& b) { return a.severity < b.severity; });
+  if (service == nullptr) return;
+  rule.name = name ? name.as_string(problems_, 128).value_or("")
+                   : service->name.str() + "/" + std::to_string(service->rules.size() + 1);
+  service->rules.push_back(std::move(rule));
+}
+
+HostAction Loader::read_host_action(const Node& node) {
+  HostAction action;
+  if (node.kind() == yaml::Kind::scalar) {
+    action.entry = node.as_name(problems_).value_or("");
+    return action;
+  }
+  MapReader reader(node, "a host action", problems_);
+  if (const Node entry = reader.required("entry"))
+    action.entry = entry.as_name(problems_).value_or("");
+  if (const Node on = reader.optional("on"))
+    action.on = compile_node(on, selector_declarations(), Kind::boolean, problems_);
+  if (const Node parameters = reader.optional("parameters"))
+    for (const auto& entry : parameters.as_map(problems_))
+      action.parameters[entry.key.text()] = entry.value.as_string(problems_, 256).value_or("");
+  return action;
+}
+
+HttpAction Loader::read_http_action(const Node& node) {
+  HttpAction action;
+  const auto http = read_http(node, problems_);
+  if (!http) return action;
+  if (!http->expect.empty() || !http->contains.empty() || !http->basic_user.empty() ||
+      http->max_redirects != 0 || !http->tls_verify || !http->tls_ca_file.empty() ||
+      !http->tls_server_name.empty())
+    problems_.error(node.name_place(),
+                    "an http action knows url, method, headers, body or json, expect_status and "
+                    "bearer_token_file; let 'verify' probes judge what it did");
+  action.url = http->url;
+  action.method = http->method;
+  action.headers = http->headers;
+  action.body = http->body;
+  action.bearer_token_file = http->bearer_token_file;
+  action.expect_status = http->expect_status;
+  return action;
+}
+
+void Loader::read_action(const Node& key, const Node& value) {
+  static const std::array<std::string, 2> kHow{"host", "http"};
+  const auto name = key.as_name(problems_);
+  MapReader reader(value, "action '" + key.text() + "'", problems_);
+  const auto how = reader.exactly_one_of(kHow);
+  Action action;
+  if (const auto timeout = reader.optional("timeout").as_duration(
+          problems_, std::chrono::seconds(1), limits::kActionTimeoutMax))
+    action.timeout = *timeout;
+  if (const auto cooldown = reader.optional("cooldown").as_duration(problems_))
+    action.cooldown = *cooldown;
+  std::vector<Node> verify;
+  if (const Node probes = reader.optional("verify")) verify = probes.as_list_or_one(problems_);
+  for (const Node& probe : verify) action.verify.emplace_back(probe.text());
+  if (!name || !how) return;
+  action.name = ActionName(*name);
+  if (how->key.text() == "host")
+    action.how = read_host_action(how->value);
+  else
+    action.how = read_http_action(how->value);
+  action_verify_.emplace(action.name, std::make_pair(key, std::move(verify)));
+  policy_.actions.emplace(action.name, std::move(action));
+}
+
+void Loader::read_stages(const Node& node, Playbook& playbook) {
+  for (const Node& item : node.as_list(problems_)) {
+    MapReader reader(item, "a stage", problems_);
+    Stage stage;
+    if (const auto at = reader.optional("at").as_duration(problems_)) stage.at = *at;
+    const Node actions = reader.required("do");
+    for (const Node& action : actions ? actions.as_list_or_one(problems_) : std::vector<Node>{}) {
+      const auto name = action.as_string(problems_);
+      if (!name) continue;
+      if (policy_.actions.count(ActionName(*name)) == 0)
+        problems_.error(action.place(), "there is no action '" + *name + "'",
+                        did_you_mean(*name, keys_of(policy_.actions)));
+      stage.actions.emplace_back(*name);
+    }
+    if (!playbook.stages.empty() && stage.at < playbook.stages.back().at)
+      problems_.error(
+          item.place(),
+          "stages are written in the order of their times; this one is before the last");
+    playbook.stages.push_back(std::move(stage));
+  }
+}
+
+void Loader::read_playbook(const Node& node) {
+  MapReader reader(node, "a playbook", problems_);
+  Playbook playbook;
+  Service* service = nullptr;
+  if (const Node on = reader.required("on")) {
+    MapReader match(on, "'on'", problems_);
+    if (const Node name = match.required("service")) service = service_named(name);
+    if (const Node severity = match.optional("severity"))
+      playbook.severity = severity_named(severity);
+  }
+  if (const auto mode = reader.optional("mode").as_enum(problems_, kModes)) playbook.mode = *mode;
+  if (const Node stages = reader.required("stages")) read_stages(stages, playbook);
+  if (const Node guard = reader.optional("guard")) {
+    MapReader limits_reader(guard, "'guard'", problems_);
+    playbook.cooldown = limits_reader.optional("cooldown").as_duration(problems_);
+  }
+  const Node name = reader.optional("name");
+  if (service == nullptr) return;
+  playbook.service = service->name;
+  const std::string severity =
+      playbook.severity ? policy_.severities[*playbook.severity].name : "any";
+  playbook.name =
+      name ? name.as_string(problems_, 128).value_or("") : service->name.str() + "/" + severity;
+  for (const Playbook& other : policy_.playbooks)
+    if (other.service == playbook.service && other.severity == playbook.severity)
+      problems_.error(node.place(), "service '" + service->name.str() +
+                                        "' has a playbook for severity " + severity +
+                                        " already; join their stages");
+  policy_.playbooks.push_back(std::move(playbook));
+}
+
+ProbeCheck Loader::read_probe_check(const Service& service, MapReader& reader, const Node& probe) {
+  ProbeCheck check;
+  if (probe) {
+    const ProbeKey key{service.name, ProbeName(probe.as_string(problems_).value_or(""))};
+    if (const Probe* known = policy_.find_probe(key)) {
+      check.key = key;
+      check.spec = known->spec;
+    } else {
+      std::vector<std::string> names;
+      for (const Probe& candidate : service.probes) names.push_back(candidate.name.str());
+      problems_.error(probe.place(),
+                      "service '" + service.name.str() + "' has no probe '" + probe.text() + "'",
+                      did_you_mean(probe.text(), names));
+    }
+  } else {
+    check.from = CheckFrom::one;  // a functional test has effects: once is enough unless the policy
+                                  // says otherwise
+    if (auto kind = read_kind(reader, problems_)) check.spec.kind = *std::move(kind);
+    if (auto* http = std::get_if<HttpSpec>(&check.spec.kind))
+      if (const Node expect = reader.optional("expect")) {
+        if (!http->expect.empty())
+          problems_.error(expect.name_place(), "'expect' is given twice for this check");
+        if (const auto program =
+                compile_node(expect, http_expect_declarations(), Kind::boolean, problems_))
+          http->expect = program->text();
+      }
+  }
+  if (const auto timeout = reader.optional("timeout").as_duration(
+          problems_, std::chrono::milliseconds(10), limits::kProbeTimeoutMax))
+    check.spec.timeout = *timeout;
+  if (const auto attempts = reader.optional("attempts").as_int(problems_, 1, 1000))
+    check.attempts = static_cast<int>(*attempts);
+  if (const auto every = reader.optional("every").as_duration(problems_)) check.every = *every;
+  const Node passes = reader.optional("passes");
+  if (const auto count = passes.as_int(problems_, 1, 1000)) check.passes = static_cast<int>(*count);
+  if (check.passes > check.attempts) {
+    if (passes && reader.optional("attempts"))
+      problems_.error(passes.name_place(),
+                      "can never pass: more passes are asked for than there are attempts");
+    check.attempts = check.passes;
+  }
+  if (const auto from = reader.optional("from").as_enum(problems_, kFrom)) check.from = *from;
+  if (const Node expect = reader.optional("expect");
+      expect && std::get_if<HttpSpec>(&check.spec.kind) == nullptr)
+    check.expect = compile_node(expect, observation_declarations(), Kind::boolean, problems_);
+  else if (expect && probe)
+    check.expect = compile_node(expect, observation_declarations(), Kind::boolean, problems_);
+  return check;
+}
+
+SignalCheck Loader::read_signal_check(const Service& service, MapReader& reader,
+                                      const Node& expect) {
+  Duration hold{};
+  int samples = 0;
+  if (const auto value =
+          reader.optional("hold").as_duration(problems_, Duration{0}, std::chrono::hours(24)))
+    hold = *value;
+  if (const auto value = reader.optional("samples").as_int(problems_, 0, 1000000))
+    samples = static_cast<int>(*value);
+  Duration within = hold * 2 + std::chrono::minutes(1);
+  if (const Node node = reader.optional("within"))
+    if (const auto value = node.as_duration(problems_)) {
+      within = *value;
+      if (within < hold)
+        problems_.error(node.place(), "can never pass: gives up before the hold is over");
+    }
+  auto program = compile_node(expect, declarations(), Kind::boolean, problems_);
+  if (program) check_calls(service, *program, expect);
+  auto never = cel::compile(
+      "false", {}, Kind::boolean);  // stands in after an error; such a policy is never used
+  return {program ? *std::move(program) : std::get<cel::Program>(std::move(never)), hold, samples,
+          within};
+}
+
+void Loader::read_check(const Service& service, const Node& node, std::vector<Check>& checks) {
+  MapReader reader(node, "a check", problems_);
+  const Node name = reader.optional("name");
+  const Node probe = reader.optional("probe");
+  const bool inlined = reader.optional("http") || reader.optional("postgres") ||
+                       reader.optional("redis") || reader.optional("queue");
+  const Node expect = reader.optional("expect");
+  Check check{"", ProbeCheck{}};
+  if (probe && inlined)
+    problems_.error(probe.name_place(),
+                    "a check runs either a 'probe' of the service or one of its own, not both");
+  if (!probe && !inlined && !expect) {
+    problems_.error(node.place(), "a check needs 'probe', a kind such as 'http', or 'expect'");
+    return reader.ignore_rest();
+  }
+  if (probe || inlined) {
+    ProbeCheck what = read_probe_check(service, reader, probe);
+    check.name =
+        probe ? probe.text()
+              : std::string(kind_name(what.spec.kind)) + " " + describe_target(what.spec.kind);
+    check.what = std::move(what);
+  } else {
+    check.what = read_signal_check(service, reader, expect);
+    check.name = expect.text();
+  }
+  if (name) check.name = name.as_string(problems_, 128).value_or(check.name);
+  checks.push_back(std::move(check));
+}
+
+void Loader::read_checklist(const Node& key, const Node& value) {
+  Service* service = service_named(key);
+  const auto items = value.as_list(problems_);
+  if (service == nullptr) return;
+  if (items.empty())
+    problems_.error(key.place(), "an empty checklist proves nothing; add a check or leave it out");
+  for (const Node& item : items) read_check(*service, item, service->checklist);
+  service->has_own_checklist = true;
+}
+
+void Loader::check_dependencies() {
+  for (auto& [name, service] : policy_.services) {
+    for (const Node& parent : dependency_nodes_[name]) service_named(parent);
+    // Walk upwards; coming back to where we started is a circle.
+    std::vector<ServiceName> open = service.depends_on;
+    std::set<ServiceName> seen;
+    while (!open.empty()) {
+      const ServiceName next = open.back();
+      open.pop_back();
+      if (next == name) {
+        problems_.error(dependency_nodes_[name].front().place(),
+                        "service '" + name.str() + "' depends on itself, in a circle");
+        break;
+      }
+      if (!seen.insert(next).second) continue;
+      if (const Service* parent = policy_.find_service(next))
+        open.insert(open.end(), parent->depends_on.begin(), parent->depends_on.end());
+    }
+  }
+}
+
+// An action is verified by probes of the service whose playbook runs it.
+void Loader::check_actions_of_playbooks() {
+  std::set<std::pair<ActionName, std::string>> told;
+  for (const Playbook& playbook : policy_.playbooks)
+    for (const Stage& stage : playbook.stages)
+      for (const ActionName& name : stage.actions) {
+        const auto verify = action_verify_.find(name);
+        if (verify == action_verify_.end()) continue;
+        for (const Node& probe : verify->second.second)
+          if (policy_.find_probe({playbook.service, ProbeName(probe.text())}) == nullptr &&
+              told.emplace(name, probe.text()).second)
+            problems_.error(probe.place(), "playbook '" + playbook.name +
+                                               "' runs this action for service '" +
+                                               playbook.service.str() + "', which has no probe '" +
+                                               probe.text() + "'");
+      }
+}
+
+void Loader::add_default_checklists() {
+  for (auto& [name, service] : policy_.services) {
+    if (!service.checklist.empty()) continue;
+    for (const Probe& probe : service.probes) {
+      ProbeCheck check;
+      check.key = {name, probe.name};
+      check.spec = probe.spec;
+      check.attempts = check.passes = 3;
+      check.every = std::chrono::seconds(2);
+      service.checklist.push_back({probe.name.str(), std::move(check)});
+    }
+  }
+}
+
+Policy Loader::finish() {
+  each_named("severities", [&](const Node& key, const Node& value) { read_severity(key, value); });
+  each_named("facts", [&](const Node& key, const Node& value) { read_fact(key, value); });
+  each_named("receivers", [&](const Node& key, const Node& value) { read_receiver(key, value); });
+  each_named("services", [&](const Node& key, const Node& value) { read_service(key, value); });
+  each("rules", [&](const Node& node) { read_rule(node); });
+  each_named("actions", [&](const Node& key, const Node& value) { read_action(key, value); });
+  each("playbooks", [&](const Node& node) { read_playbook(node); });
+  each_named("checklists", [&](const Node& key, const Node& value) { read_checklist(key, value); });
+  std::set<ReceiverName> used;
+  for (const auto& [node, index] : severity_notify_) {
+    const auto name = node.as_string(problems_);
+    if (!name) continue;
+    if (policy_.receivers.count(ReceiverName(*name)) == 0)
+      problems_.error(node.place(), "there is no receiver '" + *name + "'",
+                      did_you_mean(*name, keys_of(policy_.receivers)));
+    used.insert(ReceiverName(*name));
+    policy_.severities[index].notify.emplace_back(*name);
+  }
+  for (const auto& [name, key] : receiver_places_)
+    if (used.count(name) == 0)
+      problems_.warning(key.place(), "no severity notifies receiver '" + name.str() + "'");
+  check_dependencies();
+  check_actions_of_playbooks();
+  add_default_checklists();
+  return std::move(policy_);
+}
+
+std::string digest_of(const std::vector<SourceFile>& files) {
+  std::string all;
+  for (const SourceFile& file : files)
+    all += std::to_string(file.path.size()) + ":" + file.path + std::to_string(file.text.size()) +
+           ":" + file.text;
+  std::array<unsigned char, EVP_MAX_MD_SIZE> hash{};
+  unsigned size = 0;
+  EVP_Digest(all.data(), all.size(), hash.data(), &size, EVP_sha256(), nullptr);
+  static constexpr std::string_view kHex = "0123456789abcdef";
+  std::string text;
+  for (unsigned i = 0; i < size; ++i) {
+    text += kHex[hash[i] >> 4];
+    text += kHex[hash[i] & 15];
+  }
+  return text;
+}
+
+}  // namespace
+
+Loaded load_policy(std::vector<SourceFile> files) {
+  std::sort(files.begin(), files.end(),
+            [](const SourceFile& a, const SourceFile& b) { return a.path < b.path; });
+  Problems problems;
+  std::vector<yaml::Document> documents;
+  std::size_t bytes = 0;
+  for (const SourceFile& file : files) {
+    bytes += file.text.size();
+    if (auto document = yaml::parse(file.path, file.text, problems))
+      documents.push_back(*std::move(document));
+  }
+  if (bytes > limits::kPolicyBytesMax)
+    problems.error(
+        {}, "the policy is larger than " + std::to_string(limits::kPolicyBytesMax >> 10) + " KiB");
+  Loaded loaded;
+  if (problems.ok()) {
+    Loader loader(problems);
+    for (const yaml::Document& document : documents) loader.add_document(document);
+    Policy policy = loader.finish();
+    policy.files = std::move(files);
+    policy.digest = digest_of(policy.files);
+    if (problems.ok()) loaded.policy = std::make_shared<const Policy>(std::move(policy));
+  }
+  loaded.problems = problems.render();
+  loaded.errors = problems.errors();
+  loaded.warnings = problems.warnings();
+  return loaded;
+}
+
+Result<std::vector<SourceFile>> read_policy_directory(const std::string& directory) {
+  namespace fs = std::filesystem;
+  std::error_code failed;
+  const fs::path root = fs::canonical(directory, failed);
+  if (failed || !fs::is_directory(root))
+    return make_error(Errc::not_found, directory + ": not a directory of policy files");
+  std::vector<SourceFile> files;
+  std::size_t bytes = 0;
+  for (auto entry = fs::recursive_directory_iterator(root, failed);
+       !failed && entry != fs::end(entry); entry.increment(failed)) {
+    if (entry->path().extension() != ".yaml" && entry->path().extension() != ".yml") continue;
+    if (entry->path().filename().string().rfind('.', 0) == 0) continue;
+    const fs::path real = fs::canonical(entry->path(), failed);
+    if (failed ||
+        std::mismatch(root.begin(), root.end(), real.begin(), real.end()).first != root.end())
+      return make_error(Errc::invalid_argument,
+                        entry->path().string() + ": leads out of " + root.string());
+    auto text = yaml::read_file(real.string());
+    if (!text) return text.error();
+    bytes += text->size();
+    if (bytes > limits::kPolicyBytesMax)
+      return make_error(Errc::resource_exhausted,
+                        directory + ": more than " + std::to_string(limits::kPolicyBytesMax >> 10) +
+                            " KiB of policy");
+    files.push_back({fs::relative(entry->path(), root).string(), *std::move(text)});
+  }
+  if (failed) return make_error(Errc::unavailable, directory + ": " + failed.message());
+  if (files.empty()) return make_error(Errc::not_found, directory + ": holds no .yaml file");
+  return files;
+}
+
+}  // namespace firebreak::policy

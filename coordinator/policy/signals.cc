@@ -1,0 +1,69 @@
+// The declarations that rules, selectors and checks are compiled against.
+#include "coordinator/policy/signals.h"
+
+namespace firebreak::policy {
+
+namespace {
+
+using Kind = cel::Type::Kind;
+
+struct Shape {
+  const char* name;
+  Signal signal;
+  Kind result;
+};
+
+// (probe)
+constexpr Shape kNow[] = {
+    {"available", Signal::available, Kind::boolean},
+    {"status", Signal::status, Kind::string},
+    {"failing_for", Signal::failing_for, Kind::duration},
+    {"failing_agents", Signal::failing_agents, Kind::integer},
+    {"failing_share", Signal::failing_share, Kind::real},
+    {"age", Signal::age, Kind::duration},
+    {"value", Signal::value, Kind::real},
+    {"latency", Signal::latency, Kind::duration},
+};
+// (probe, window)
+constexpr Shape kWindowed[] = {
+    {"min_value", Signal::min_value, Kind::real},   {"max_value", Signal::max_value, Kind::real},
+    {"avg_value", Signal::avg_value, Kind::real},   {"mean", Signal::mean, Kind::duration},
+    {"max", Signal::max, Kind::duration},           {"p50", Signal::p50, Kind::duration},
+    {"p95", Signal::p95, Kind::duration},           {"p99", Signal::p99, Kind::duration},
+    {"error_rate", Signal::error_rate, Kind::real}, {"samples", Signal::samples, Kind::integer},
+};
+
+}  // namespace
+
+cel::Declarations rule_declarations(const cel::Type::Fields& facts) {
+  cel::Declarations declarations;
+  declarations.variables.emplace("facts", cel::Type::record(facts));
+  declarations.variables.emplace("service", Kind::string);
+  for (const Shape& shape : kNow)
+    declarations.functions.push_back(
+        {shape.name, {Kind::string}, shape.result, static_cast<int>(shape.signal)});
+  declarations.functions.push_back(
+      {"value", {Kind::string, Kind::string}, Kind::real, static_cast<int>(Signal::value)});
+  for (const Shape& shape : kWindowed)
+    declarations.functions.push_back(
+        {shape.name, {Kind::string, Kind::duration}, shape.result, static_cast<int>(shape.signal)});
+  return declarations;
+}
+
+cel::Declarations selector_declarations() {
+  cel::Declarations declarations;
+  declarations.variables.emplace("name", Kind::string);
+  declarations.variables.emplace("labels", cel::Type::map(Kind::string));
+  return declarations;
+}
+
+cel::Declarations observation_declarations() {
+  cel::Declarations declarations;
+  declarations.variables.emplace("status", Kind::string);
+  declarations.variables.emplace("latency", Kind::duration);
+  declarations.variables.emplace("value", Kind::real);
+  declarations.variables.emplace("values", cel::Type::map(Kind::real));
+  return declarations;
+}
+
+}  // namespace firebreak::policy

@@ -1,0 +1,263 @@
+// A right policy becomes typed values; every kind of wrong one is refused with its own message and
+// place.
+#include "coordinator/policy/loader.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+#include <string>
+
+namespace firebreak::policy {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr const char* kTyreHero = R"(
+severities:
+  P1: {acknowledge: 5m, update: 15m, resolve: 2h, notify: ops}
+  P2: {acknowledge: 15m, update: 30m}
+  P3: {}
+facts:
+  customers: 0
+  security_breach: false
+receivers:
+  ops: {slack: {url: "http://127.0.0.1:1/hook"}}
+services:
+  database:
+    agents: labels.role == "db"
+    probes:
+      ready: {postgres: "db:5433", every: 5s}
+  emergency-api:
+    agents: labels.role == "edge"
+    depends_on: database
+    probes:
+      health: {http: "https://api.example.com/health", every: 5s, timeout: 2s, confirm: {attempts: 1, every: 200ms}}
+      queue: {queue: {redis: "cache:6379", list: emergency}, every: 10s, need: 1}
+rules:
+  - service: emergency-api
+    severity:
+      P1: "!available('health') || facts.customers > 1000 || facts.security_breach || value('queue') > 10"
+      P2: "facts.customers > 100 || value('queue') > 5"
+  - service: emergency-api
+    severity: {P1: "p95('health', 1m) > 500ms"}
+    for: 2m
+actions:
+  restart-api: {host: {entry: restart-web, on: 'labels.role == "edge"'}, cooldown: 5m, verify: health}
+  warm: {http: {post: "https://api.example.com/warm", json: {all: true, count: 3, note: "5"}}}
+playbooks:
+  - on: {service: emergency-api, severity: P1}
+    stages:
+      - {at: 0m, do: [restart-api]}
+      - {at: 5m, do: warm}
+    guard: {cooldown: 10m}
+checklists:
+  emergency-api:
+    - {probe: health, attempts: 5, every: 30s, expect: "latency < 1s"}
+    - {http: {post: "https://api.example.com/test", json: {test: true}}, expect: body.success == true}
+    - {expect: "error_rate('health', 5m) < 0.001", hold: 5m, samples: 30}
+)";
+
+Loaded load(std::string text) {
+  return load_policy({{"policy.yaml", std::move(text)}});
+}
+
+TEST(LoadPolicy, ReadsAWholePlaybook) {
+  const Loaded loaded = load(kTyreHero);
+
+  ASSERT_TRUE(loaded.policy) << loaded.problems;
+  const Policy& policy = *loaded.policy;
+  EXPECT_EQ(policy.severities.size(), 3U);
+  EXPECT_EQ(policy.severities[0].acknowledge, Duration{5min});
+  EXPECT_EQ(policy.severities[0].notify, std::vector{ReceiverName("ops")});
+  const Service* api = policy.find_service(ServiceName("emergency-api"));
+  ASSERT_TRUE(api);
+  EXPECT_EQ(api->probes.size(), 2U);
+  EXPECT_EQ(api->probes[0].spec.timeout, Duration{2s});
+  EXPECT_EQ(api->probes[1].need, 1);
+  ASSERT_EQ(api->rules.size(), 2U);
+  EXPECT_EQ(api->rules[0].levels.size(), 2U);
+  EXPECT_EQ(api->rules[1].hold, Duration{2min});
+  ASSERT_EQ(api->checklist.size(), 3U);
+  const auto& post = std::get<ProbeCheck>(api->checklist[1].what);
+  EXPECT_EQ(post.from, CheckFrom::one);
+  EXPECT_EQ(std::get<HttpSpec>(post.spec.kind).method, "POST");
+  EXPECT_EQ(std::get<HttpSpec>(post.spec.kind).body, R"({"test":true})");
+  EXPECT_EQ(std::get<HttpSpec>(post.spec.kind).expect, "body.success == true");
+  const auto& rate = std::get<SignalCheck>(api->checklist[2].what);
+  EXPECT_EQ(rate.hold, Duration{5min});
+  EXPECT_EQ(rate.samples, 30);
+  EXPECT_EQ(std::get<HttpAction>(policy.actions.at(ActionName("warm")).how).body,
+            R"({"all":true,"count":3,"note":"5"})");
+  EXPECT_EQ(policy.playbooks[0].stages[1].at, Duration{5min});
+  EXPECT_EQ(policy.playbooks[0].cooldown, Duration{10min});
+  EXPECT_EQ(policy.digest.size(), 64U);
+}
+
+TEST(LoadPolicy, GivesAServiceWithoutChecklistOneThatProvesSomething) {
+  const Loaded loaded = load(kTyreHero);
+  ASSERT_TRUE(loaded.policy) << loaded.problems;
+  const Service* database = loaded.policy->find_service(ServiceName("database"));
+  ASSERT_EQ(database->checklist.size(), 1U);
+  EXPECT_FALSE(database->has_own_checklist);
+  EXPECT_EQ(std::get<ProbeCheck>(database->checklist[0].what).passes, 3);
+}
+
+TEST(LoadPolicy, JoinsFilesAndTheDigestDependsOnEach) {
+  const Loaded a = load_policy({{"a.yaml", "severities: {P1: {}}"}, {"b.yaml", "facts: {n: 1}"}});
+  const Loaded b = load_policy({{"b.yaml", "facts: {n: 1}"}, {"a.yaml", "severities: {P1: {}}"}});
+  const Loaded c = load_policy({{"b.yaml", "facts: {n: 2}"}, {"a.yaml", "severities: {P1: {}}"}});
+  ASSERT_TRUE(a.policy && b.policy && c.policy);
+  EXPECT_EQ(a.policy->digest, b.policy->digest);
+  EXPECT_NE(a.policy->digest, c.policy->digest);
+}
+
+struct Malformed {
+  const char* text;
+  const char* place;    // line:column
+  const char* message;  // part of it
+};
+
+const char* const kBase = R"(severities: {P1: {}, P2: {}}
+facts: {customers: 0}
+services:
+  api:
+    agents: 'true'
+    probes:
+      health: {http: "http://h/x"}
+      queue: {queue: {redis: "c:1", list: l}}
+actions:
+  restart: {host: web}
+)";  // ten lines; the malformed part follows from line 11
+
+const Malformed kMalformed[] = {
+    {"sevrities: {}", "11:1", "did you mean 'severities'"},
+    {"rules:\n  - service: ap\n    severity: {P1: 'true'}", "12:14", "there is no service 'ap'"},
+    {"rules:\n  - service: api\n    severity: {P9: 'true'}", "13:16", "there is no severity 'P9'"},
+    {"rules:\n  - service: api\n    severity: {P1: available('health') &&}", "13:42",
+     "ends too early"},
+    {"rules:\n  - service: api\n    severity: {P1: 'availble(''health'')'}", "13:21",
+     "did you mean 'available'"},
+    {"rules:\n  - service: api\n    severity: {P1: \"!available('helth')\"}", "13:32",
+     "has no probe 'helth'"},
+    {"rules:\n  - service: api\n    severity: {P1: \"value('queue') > '3'\"}", "13:36", "error"},
+    {"rules:\n  - service: api\n    severity: {P1: \"value('queue')\"}", "13:21", "bool"},
+    {"rules:\n  - service: api\n    severity: {P1: facts.custmers > 1}", "13:26",
+     "did you mean 'customers'"},
+    {"rules:\n  - service: api\n    severity: {P1: \"p95('health', 25h) > 1s\"}", "13:35",
+     "between 1s and 24h"},
+    {"rules:\n  - service: api\n    severity: {P1: \"available(service)\"}", "13:31",
+     "must be written out"},
+    {"rules:\n  - service: api\n    severity: {P1: 'true'}\n    for: 2", "14:10", "duration"},
+    {"rules:\n  - severity: {P1: 'true'}", "12:5", "service"},
+    {"checklists:\n  apx: []", "12:3", "there is no service 'apx'"},
+    {"checklists:\n  api: []", "12:3", "empty checklist proves nothing"},
+    {"checklists:\n  api: [{attempts: 3}]", "12:9", "a check needs"},
+    {"checklists:\n  api: [{probe: helth}]", "12:17", "has no probe 'helth'"},
+    {"checklists:\n  api: [{probe: health, http: \"http://x/\"}]", "12:10", "not both"},
+    {"checklists:\n  api: [{probe: health, attempts: 2, passes: 3}]", "12:38", "can never pass"},
+    {"checklists:\n  api: [{expect: \"available('health')\", hold: 5m, within: 1m}]", "12:59",
+     "can never pass"},
+    {"checklists:\n  api: [{http: {post: \"http://h/t\"}, expect: body.success = 1}]", "12:59",
+     "error"},
+    {"playbooks:\n  - on: {service: api}\n    stages: [{do: restrt}]", "13:19",
+     "did you mean 'restart'"},
+    {"playbooks:\n  - on: {service: api}\n    mode: enforced\n    stages: []", "13:11",
+     "did you mean 'enforce'"},
+    {"playbooks:\n  - on: {service: api}\n    stages: [{at: 5m, do: restart}, {at: 1m, do: "
+     "restart}]",
+     "13:37", "order of their times"},
+    {"playbooks:\n  - {on: {service: api}, stages: []}\n  - {on: {service: api}, stages: []}",
+     "13:5", "has a playbook"},
+    {"receivers:\n  ops: {slack: {}}", "12:9", "url_file"},
+    {"receivers:\n  ops: {slak: {}}", "12:9", "did you mean 'slack'"},
+    {"receivers:\n  ops: {webhook: {url: ftp://x}}", "12:24", "begins with https://"},
+    {"incident_id: INC", "11:14", "must hold %S or %N"},
+    {"incident_id: \"../%S\"", "11:14", "made of letters"},
+    {"playbooks: {}", "11:12", "list"},
+    {"rules: [{service: api, severity: {P1: 'true'}}", "11", "error"},
+};
+
+TEST(LoadPolicy, RefusesEachMistakeAtItsPlaceWithItsOwnMessage) {
+  std::set<std::string> messages;
+  for (const Malformed& bad : kMalformed) {
+    const Loaded loaded = load(std::string(kBase) + bad.text);
+    EXPECT_FALSE(loaded.policy) << bad.text;
+    EXPECT_NE(loaded.problems.find("policy.yaml:" + std::string(bad.place)), std::string::npos)
+        << bad.text << "\nwants " << bad.place << "\n"
+        << loaded.problems;
+    EXPECT_NE(loaded.problems.find(bad.message), std::string::npos) << bad.text << "\n"
+                                                                    << loaded.problems;
+    EXPECT_NE(loaded.problems.find("^"), std::string::npos) << "no caret: " << loaded.problems;
+    messages.insert(loaded.problems);
+  }
+  EXPECT_EQ(messages.size(), std::size(kMalformed));
+}
+
+const Malformed kMalformedProbes[] = {
+    {"{htp: x}", "5:11", "did you mean 'http'"},
+    {"{http: ftp://x}", "5:17", "not a URL"},
+    {"{http: \"http://u:p@h/\"}", "5:17", "must not hold a user"},
+    {"{http: {url: \"http://h/\", expect_status: [999]}}", "5:51", "not a status"},
+    {"{http: {url: \"http://h/\", method: FETCH}}", "5:44", "GET"},
+    {"{http: {url: \"http://h/\", headers: {\"a b\": c}}}", "5:46", "not a header"},
+    {"{http: {url: \"http://h/\", body: a, json: {}}}", "5:45", "not both"},
+    {"{http: {url: \"http://h/\", expect: \"bdy == 1\"}}", "5:45", "did you mean 'body'"},
+    {"{http: \"http://h/\", redis: \"h:1\"}", "5:30", "has both"},
+    {"{redis: \"h:99999\"}", "5:18", "not a port"},
+    {"{postgres: {expect: \"value == 1\"}}", "5:22", "no 'query'"},
+    {"{queue: {redis: \"h:1\"}}", "5:11", "needs 'list'"},
+    {"{queue: {postgres: {host: h}}}", "5:19", "needs a 'query'"},
+    {"{http: \"http://h/\", every: 1ms}", "5:37", "100ms"},
+    {"{http: \"http://h/\", timeout: 2h}", "5:39", "5m"},
+    {"{http: \"http://h/\", evry: 5s}", "5:30", "did you mean 'every'"},
+};
+
+TEST(LoadPolicy, RefusesEachMistakeInAProbe) {
+  for (const Malformed& bad : kMalformedProbes) {
+    const Loaded loaded = load(
+        std::string("services:\n  api:\n    agents: 'true'\n    probes:\n      p: ") + bad.text);
+    EXPECT_FALSE(loaded.policy) << bad.text;
+    EXPECT_NE(loaded.problems.find("policy.yaml:" + std::string(bad.place)), std::string::npos)
+        << bad.text << "\nwants " << bad.place << "\n"
+        << loaded.problems;
+    EXPECT_NE(loaded.problems.find(bad.message), std::string::npos) << bad.text << "\n"
+                                                                    << loaded.problems;
+  }
+}
+
+TEST(LoadPolicy, RefusesANameThatTwoFilesDefine) {
+  const Loaded loaded =
+      load_policy({{"a.yaml", "severities: {P1: {}}\n"}, {"b.yaml", "severities:\n  P1: {}\n"}});
+  EXPECT_FALSE(loaded.policy);
+  EXPECT_NE(loaded.problems.find("b.yaml:2:3: error: 'P1' is defined already, at a.yaml:1"),
+            std::string::npos)
+      << loaded.problems;
+}
+
+TEST(LoadPolicy, RefusesACircleOfDependencies) {
+  const Loaded loaded = load(
+      "services:\n  a: {agents: 'true', depends_on: b, probes: {}}\n  b: {agents: 'true', "
+      "depends_on: a, probes: {}}\n");
+  EXPECT_FALSE(loaded.policy);
+  EXPECT_NE(loaded.problems.find("in a circle"), std::string::npos) << loaded.problems;
+}
+
+TEST(LoadPolicy, ReportsEveryMistakeAtOnce) {
+  const Loaded loaded =
+      load("severities: {P 1!: {}}\nfacts: {A-b: 1}\nservices: {api: {}}\nreceivers: {x: {}}\n");
+  EXPECT_EQ(loaded.errors, 4U) << loaded.problems;
+}
+
+TEST(LoadPolicy, WarnsOfWhatIsAllowedAndProbablyNotMeant) {
+  const Loaded loaded =
+      load("services: {api: {probes: {}}}\nreceivers: {x: {slack: {url: http://h}}}\n");
+  EXPECT_TRUE(loaded.policy) << loaded.problems;
+  EXPECT_EQ(loaded.warnings, 2U) << loaded.problems;
+}
+
+TEST(ReadPolicyDirectory, SaysWhatIsWrongWithIt) {
+  EXPECT_EQ(read_policy_directory("/nonexistent").error().code, Errc::not_found);
+}
+
+}  // namespace
+}  // namespace firebreak::policy
