@@ -1,0 +1,127 @@
+// Real servers for tests: each on a free port of 127.0.0.1, in a folder of its own, gone with the
+// object (and with the test's process, however that ends).
+//
+// A constructor returns when the server answers and throws std::runtime_error, with the server's
+// log, when it does not. Not thread-safe.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tests/support/temp_dir.h"
+
+namespace firebreak::testing {
+
+// A port of 127.0.0.1 that nobody listens on, outside the range of outgoing connections.
+std::uint16_t free_port();
+
+// Runs a program to its end; its output, or std::runtime_error when it failed. As `user` when that
+// is not empty and we are root.
+std::string run_program(const std::vector<std::string>& command, const std::string& user = "");
+
+// One child process: what all servers can be made to suffer.
+class ServerProcess {
+ public:
+  ServerProcess() = default;
+  ~ServerProcess() { kill(); }
+  ServerProcess(const ServerProcess&) = delete;
+  ServerProcess& operator=(const ServerProcess&) = delete;
+
+  // Output goes to the end of the file `log`. As `user` when we are root.
+  void start(const std::vector<std::string>& command, const std::string& log,
+             const std::string& user = "");
+  void kill();    // SIGKILL: gone without a word
+  void freeze();  // SIGSTOP: connections are accepted by the kernel, nothing is answered
+  void thaw();    // SIGCONT
+  // The polite end, with the signal that the server takes for that.
+  void stop(int signal);
+  [[nodiscard]] bool has_ended();
+  [[nodiscard]] pid_t pid() const { return pid_; }
+
+ private:
+  void reap();
+  pid_t pid_ = 0;  // 0: not running
+};
+
+class RedisServer {
+ public:
+  // `options` as on redis-server's command line: {"--requirepass", "secret"}.
+  explicit RedisServer(std::vector<std::string> options = {});
+
+  [[nodiscard]] std::uint16_t port() const { return port_; }
+  [[nodiscard]] std::string socket() const { return folder_ / "redis.sock"; }
+  // redis-cli on the server's socket: cli({"RPUSH", "queue", "job"}); its output.
+  std::string cli(const std::vector<std::string>& arguments) const;
+
+  void kill() { process_.kill(); }
+  void freeze() { process_.freeze(); }
+  void thaw() { process_.thaw(); }
+  void start();  // again after kill(): same port, empty
+
+ private:
+  TempDir folder_;
+  std::uint16_t port_ = 0;
+  std::vector<std::string> options_;
+  ServerProcess process_;
+};
+
+class PostgresServer {
+ public:
+  // Superuser "firebreak", who needs `password` over TCP unless it is empty, never on the socket.
+  explicit PostgresServer(std::string password = "");
+  ~PostgresServer();
+
+  [[nodiscard]] std::uint16_t port() const { return port_; }
+  [[nodiscard]] const std::string& socket_folder() const { return folder_.path(); }
+  // Runs statements with psql as superuser; rows as "a|b\n".
+  std::string sql(const std::string& statements) const;
+
+  void kill() { process_.kill(); }
+  void freeze() { process_.freeze(); }
+  void thaw() { process_.thaw(); }
+  void start();  // again after kill(): same port, same data; returns when it accepts connections
+
+ private:
+  TempDir folder_;
+  std::uint16_t port_ = 0;
+  std::string password_;
+  ServerProcess process_;
+};
+
+class NginxServer {
+ public:
+  // `locations` are the directives of its one server; by default it serves the files of www().
+  // With a certificate and key (PEM files) it also listens for TLS, on tls_port().
+  explicit NginxServer(std::string locations = "", std::string certificate = "",
+                       std::string key = "");
+
+  [[nodiscard]] std::uint16_t port() const { return port_; }
+  [[nodiscard]] std::uint16_t tls_port() const { return tls_port_; }
+  [[nodiscard]] std::string url(const std::string& path = "/") const;
+  [[nodiscard]] std::string www() const { return folder_ / "www"; }
+  void write(const std::string& name, std::string_view content) const;  // a file of www()
+
+  void kill() { process_.kill(); }
+  void freeze() { process_.freeze(); }
+  void thaw() { process_.thaw(); }
+  void start();  // again after kill(): same ports
+  // Another set of directives, by a restart.
+  void serve(std::string locations);
+
+ private:
+  void write_configuration() const;
+
+  TempDir folder_;
+  std::uint16_t port_ = 0;
+  std::uint16_t tls_port_ = 0;
+  std::string locations_;
+  std::string certificate_;
+  std::string key_;
+  ServerProcess process_;
+};
+
+}  // namespace firebreak::testing
