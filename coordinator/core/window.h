@@ -12,9 +12,9 @@
 
 namespace firebreak::core {
 
-// Latency quantiles come from a histogram with buckets a factor 2^(1/4) apart from 100 us to 107 s,
-// so that a quantile is at most 19 % above the true one (and never above the window's greatest). 80
-// bins.
+// Latency quantiles come from a histogram of 80 bins, a factor 2^(1/4) apart from 100 us to 88 s,
+// so that a quantile in that range is at most 19 % above the true one (and never above the window's
+// greatest).
 class Window {
  public:
   struct Sample {
@@ -33,7 +33,8 @@ class Window {
     [[nodiscard]] std::optional<Duration> quantile(double q) const;  // empty without samples
   };
 
-  // Nothing is kept before this is called. `span`: the longest window that any rule asks for.
+  // Nothing is kept before this is called. `span`: the longest window that any rule asks for; zero:
+  // none does. What is there is kept over a change, as far as the new span reaches.
   void configure(Duration span);
   [[nodiscard]] Duration span() const { return span_; }
   // Samples may come in any order; those older than the span at the newest sample are dropped.
@@ -48,12 +49,13 @@ class Window {
     std::uint32_t samples = 0, failures = 0, values = 0;
     std::int64_t latency_sum_us = 0, latency_max_us = 0;
     double value_sum = 0, value_min = 0, value_max = 0;
-    std::array<std::uint16_t, 80> histogram{};
+    std::array<std::uint16_t, 80> histogram{};  // a full bin stays full
   };
-  [[nodiscard]] static std::size_t bin(Duration latency);
+  [[nodiscard]] Bucket* bucket_at(Instant at);
   Duration span_{};
   Duration width_{};
-  std::vector<Bucket> buckets_;  // ring, by number modulo size
+  Instant newest_{};             // of the samples
+  std::vector<Bucket> buckets_;  // ring, by number modulo size; allocated by the first sample
 };
 
 }  // namespace firebreak::core

@@ -1,0 +1,291 @@
+// A window forgets what is old, never what is asked for, and its quantiles stay within their bound.
+#include "coordinator/core/window.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <random>
+#include <vector>
+
+namespace firebreak::core {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr Instant kStart = instant_from_unix_us(1'700'000'000'000'000);
+
+Window window_of(Duration span) {
+  Window window;
+  window.configure(span);
+  return window;
+}
+
+Window::Sample ok(Duration latency = 1ms) {
+  return {.failed = false, .latency = latency, .value = {}};
+}
+Window::Sample failed(Duration latency = 1ms) {
+  return {.failed = true, .latency = latency, .value = {}};
+}
+Window::Sample with_value(double value) {
+  return {.failed = false, .latency = 1ms, .value = value};
+}
+
+TEST(Window, KeepsNothingBeforeItIsConfigured) {
+  Window window;
+  window.add(kStart, ok());
+
+  EXPECT_EQ(window.over(1min, kStart).samples, 0U);
+  EXPECT_EQ(window.span(), Duration{0});
+}
+
+TEST(Window, SumsUpWhatItWasGiven) {
+  Window window = window_of(1min);
+  window.add(kStart + 1s, ok(10ms));
+  window.add(kStart + 2s, failed(30ms));
+  window.add(kStart + 3s, {.failed = false, .latency = 20ms, .value = 7});
+  window.add(kStart + 4s, {.failed = false, .latency = 0ms, .value = -2});
+
+  const Window::Summary summary = window.over(1min, kStart + 5s);
+  EXPECT_EQ(summary.samples, 4U);
+  EXPECT_EQ(summary.failures, 1U);
+  EXPECT_EQ(summary.latency_sum, Duration{60ms});
+  EXPECT_EQ(summary.latency_max, Duration{30ms});
+  EXPECT_EQ(summary.values, 2U);
+  EXPECT_EQ(summary.value_sum, 5);
+  EXPECT_EQ(summary.value_min, -2);
+  EXPECT_EQ(summary.value_max, 7);
+}
+
+TEST(Window, LeavesOutWhatIsOlderThanAskedFor) {
+  Window window = window_of(1min);
+  for (int second = 0; second < 60; ++second) window.add(kStart + second * 1s, ok());
+
+  EXPECT_EQ(window.over(10s, kStart + 59s).samples, 10U);
+  EXPECT_EQ(window.over(1min, kStart + 59s).samples, 60U);
+  EXPECT_EQ(window.over(1min, kStart + 89s).samples, 30U);
+  EXPECT_EQ(window.over(1min, kStart + 10min).samples, 0U);
+}
+
+TEST(Window, IsExactAtItsOldEndWhenTimesAreWholeBuckets) {
+  Window window = window_of(1min);
+  window.add(kStart, failed());
+  window.add(kStart + 1min, ok());
+
+  EXPECT_EQ(window.over(1min, kStart + 1min).failures, 0U);
+  EXPECT_EQ(window.over(1min, kStart + 1min).samples, 1U);
+}
+
+TEST(Window, IsNeverShorterThanAskedFor) {
+  std::mt19937 random(7);  // NOLINT(cert-msc32-c,cert-msc51-cpp): the same times in every run
+  std::uniform_int_distribution<std::int64_t> times(0, Duration{1h}.count());
+  const Duration span = 7min + 13s;
+  std::vector<Instant> samples;
+  for (int i = 0; i < 4000; ++i) samples.push_back(kStart + Duration{times(random)});
+  std::sort(samples.begin(), samples.end());
+
+  Window window = window_of(span);
+  const Duration bucket = span / 60 + 1s;
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    window.add(samples[i], ok());
+    for (const Duration asked : {Duration{90s}, span}) {
+      const Instant now = samples[i];
+      const auto younger_than = [&](Duration age) {
+        return static_cast<std::uint64_t>(
+            std::count_if(samples.begin(), samples.begin() + static_cast<std::ptrdiff_t>(i) + 1,
+                          [&](Instant at) { return at > now - age; }));
+      };
+      const std::uint64_t counted = window.over(asked, now).samples;
+      ASSERT_GE(counted, younger_than(asked));
+      ASSERT_LE(counted, younger_than(asked + bucket));
+    }
+  }
+}
+
+TEST(Window, TakesSamplesInAnyOrder) {
+  Window forwards = window_of(1min);
+  Window backwards = window_of(1min);
+  for (int second = 0; second < 60; ++second) {
+    forwards.add(kStart + second * 1s, with_value(second));
+    backwards.add(kStart + (59 - second) * 1s, with_value(59 - second));
+  }
+
+  for (const Duration asked : {1s, 17s, 60s}) {
+    const Window::Summary a = forwards.over(asked, kStart + 59s);
+    const Window::Summary b = backwards.over(asked, kStart + 59s);
+    EXPECT_EQ(a.samples, b.samples);
+    EXPECT_EQ(a.value_sum, b.value_sum);
+    EXPECT_EQ(a.value_min, b.value_min);
+    EXPECT_EQ(a.histogram, b.histogram);
+  }
+}
+
+TEST(Window, DropsASampleOlderThanItsSpan) {
+  Window window = window_of(1min);
+  window.add(kStart + 1h, ok());
+  window.add(kStart + 1h - 1min, failed());
+  window.add(kStart, failed());
+
+  EXPECT_EQ(window.over(1min, kStart + 1h).samples, 1U);
+  EXPECT_EQ(window.over(1min, kStart + 1h).failures, 0U);
+  EXPECT_EQ(window.over(1min, kStart).samples, 0U);
+}
+
+TEST(Window, ForgetsABucketWhenTheRingComesRound) {
+  Window window = window_of(10s);
+  for (int second = 0; second < 1000; ++second) {
+    window.add(kStart + second * 1s, with_value(second));
+    const Window::Summary newest = window.over(1s, kStart + second * 1s);
+    ASSERT_EQ(newest.samples, 1U);
+    ASSERT_EQ(newest.value_max, second);
+    ASSERT_LE(window.over(10s, kStart + second * 1s).samples, 10U);
+  }
+}
+
+TEST(Window, DoesNotCountTheFuture) {
+  Window window = window_of(1min);
+  window.add(kStart + 30s, failed());
+
+  EXPECT_EQ(window.over(1min, kStart + 10s).samples, 0U);
+  EXPECT_EQ(window.over(1min, kStart + 30s).samples, 1U);
+}
+
+TEST(Window, SurvivesTimesBeforeTheEpochAndWindowsOfNothing) {
+  Window window = window_of(1min);
+  window.add(Instant{} - 1h, ok());
+  window.add(Instant{}, ok());
+  window.add(Instant{} + 1us, ok());
+
+  EXPECT_EQ(window.over(1min, Instant{} + 1us).samples, 1U);
+  EXPECT_EQ(window.over(1min, Instant{}).samples, 0U);
+  EXPECT_EQ(window.over(1min, Instant{} - 1h).samples, 0U);
+  EXPECT_EQ(window.over(0s, Instant{} + 1s).samples, 0U);
+  EXPECT_EQ(window.over(24h, Instant{} + 1s).samples, 1U);
+}
+
+TEST(Window, LeavesOutValuesThatAreNoNumbers) {
+  Window window = window_of(1min);
+  window.add(kStart, with_value(std::nan("")));
+  window.add(kStart, with_value(std::numeric_limits<double>::infinity()));
+  window.add(kStart, with_value(3));
+
+  EXPECT_EQ(window.over(1min, kStart).samples, 3U);
+  EXPECT_EQ(window.over(1min, kStart).values, 1U);
+  EXPECT_EQ(window.over(1min, kStart).value_max, 3);
+}
+
+TEST(Quantile, IsEmptyWithoutSamples) {
+  EXPECT_FALSE(window_of(1min).over(1min, kStart).quantile(0.95));
+}
+
+TEST(Quantile, OfOneSampleIsThatSample) {
+  Window window = window_of(1min);
+  window.add(kStart, ok(437ms));
+
+  for (const double q : {0.0, 0.5, 0.99, 1.0})
+    EXPECT_EQ(window.over(1min, kStart).quantile(q), Duration{437ms});
+}
+
+TEST(Quantile, StaysWithinItsBoundForEveryLatency) {
+  for (std::int64_t us = 100; us < Duration{88s}.count(); us += 1 + us / 97) {
+    Window window = window_of(1min);
+    window.add(kStart, ok(Duration{us}));
+    window.add(kStart, ok(200s));
+
+    const auto quantile =
+        static_cast<double>(window.over(1min, kStart).quantile(0.5).value_or(Duration{}).count());
+    ASSERT_GE(quantile, static_cast<double>(us)) << us;
+    ASSERT_LE(quantile, 1.19 * static_cast<double>(us)) << us;
+  }
+}
+
+TEST(Quantile, StaysWithinItsBoundOverADistribution) {
+  std::mt19937 random(11);  // NOLINT(cert-msc32-c,cert-msc51-cpp): the same latencies in every run
+  std::lognormal_distribution<double> latencies(std::log(80'000.0), 1.2);
+  std::vector<std::int64_t> all;
+  Window window = window_of(10min);
+  for (int i = 0; i < 5000; ++i) {
+    all.push_back(std::clamp<std::int64_t>(static_cast<std::int64_t>(latencies(random)), 100,
+                                           Duration{88s}.count()));
+    window.add(kStart + i * 100ms, ok(Duration{all.back()}));
+  }
+  std::sort(all.begin(), all.end());
+
+  const Window::Summary summary = window.over(10min, kStart + 9min);
+  for (const double q : {0.01, 0.5, 0.9, 0.95, 0.99, 0.999}) {
+    const auto rank = static_cast<std::size_t>(std::ceil(q * 5000));
+    const auto exact = static_cast<double>(all[rank - 1]);
+    const auto estimate = static_cast<double>(summary.quantile(q).value_or(Duration{}).count());
+    EXPECT_GE(estimate, exact) << q;
+    EXPECT_LE(estimate, 1.19 * exact) << q;
+  }
+  EXPECT_EQ(summary.quantile(1), Duration{all.back()});
+}
+
+TEST(Quantile, IsNeverAboveTheGreatest) {
+  Window window = window_of(1min);
+  for (int i = 0; i < 100; ++i) window.add(kStart, ok(101ms));
+
+  EXPECT_EQ(window.over(1min, kStart).quantile(0.99), Duration{101ms});
+}
+
+TEST(Quantile, OfLatenciesBeyondTheLastBinIsTheGreatest) {
+  Window window = window_of(1min);
+  window.add(kStart, ok(300s));
+  window.add(kStart, ok(24h));
+
+  EXPECT_EQ(window.over(1min, kStart).quantile(0.1), Duration{24h});
+}
+
+TEST(Quantile, SurvivesABinThatIsFull) {
+  Window window = window_of(1min);
+  for (int i = 0; i < 70'000; ++i) window.add(kStart, ok(1ms));
+  window.add(kStart, ok(1s));
+
+  const Window::Summary summary = window.over(1min, kStart);
+  EXPECT_EQ(summary.samples, 70'001U);
+  EXPECT_LT(summary.quantile(0.99), Duration{2ms});
+  EXPECT_EQ(summary.quantile(1), Duration{1s});
+}
+
+TEST(WindowSpan, ChangeKeepsWhatTheNewOneReaches) {
+  Window window = window_of(1min);
+  for (int second = 0; second < 60; ++second) window.add(kStart + second * 1s, ok());
+
+  window.configure(30s);
+  EXPECT_EQ(window.over(30s, kStart + 59s).samples, 30U);
+  window.configure(50s);
+  EXPECT_EQ(window.over(50s, kStart + 59s).samples, 30U);
+  window.add(kStart + 60s, failed());
+  EXPECT_EQ(window.over(50s, kStart + 60s).samples, 31U);
+}
+
+TEST(WindowSpan, ChangeOfTheBucketsLosesNothing) {
+  Window window = window_of(1min);
+  for (int second = 0; second < 60; ++second) window.add(kStart + second * 1s, with_value(second));
+  const Window::Summary before = window.over(1min, kStart + 59s);
+
+  window.configure(2h);
+  const Window::Summary coarse = window.over(2h, kStart + 59s);
+  EXPECT_EQ(coarse.samples, before.samples);
+  EXPECT_EQ(coarse.values, before.values);
+  EXPECT_EQ(coarse.value_sum, before.value_sum);
+  EXPECT_EQ(coarse.value_min, 0);
+  EXPECT_EQ(coarse.value_max, 59);
+  EXPECT_EQ(coarse.histogram, before.histogram);
+
+  window.configure(1min);
+  EXPECT_EQ(window.over(1min, kStart + 59s).samples, before.samples);
+}
+
+TEST(WindowSpan, OfNothingForgetsEverything) {
+  Window window = window_of(1min);
+  window.add(kStart, ok());
+  window.configure(0s);
+  window.configure(1min);
+
+  EXPECT_EQ(window.over(1min, kStart).samples, 0U);
+}
+
+}  // namespace
+}  // namespace firebreak::core
