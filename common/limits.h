@@ -90,4 +90,8 @@ inline constexpr std::int64_t kExprStepsMax = 100'000;  // one evaluation, a few
 inline constexpr std::size_t kExprPatternBytesMax = 1u << 20;  // of a compiled matches() pattern
 inline constexpr std::size_t kPolicyErrorsShownMax = 100;
 
+// Logs.
+inline constexpr std::size_t kLogQueueLines = 8192;     // the oldest go first, counted
+inline constexpr std::size_t kLogValueBytesMax = 1024;  // of one field
+
 }  // namespace firebreak::limits
