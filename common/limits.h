@@ -58,6 +58,13 @@ inline constexpr std::size_t kActionOutputBytesMax = 4096;  // kept head and tai
 inline constexpr auto kActionTimeoutMax = 3600s;
 inline constexpr std::size_t kActionArgsMax = 32;
 inline constexpr std::size_t kActionsRunningMax = 8;  // per host
+inline constexpr std::size_t kActionParameterBytesMax = 256;
+inline constexpr std::size_t kActionIdBytesMax = 128;
+inline constexpr std::size_t kActionsPerHostMax = 256;  // allowed by name
+inline constexpr std::size_t kActionIdsMax = 10000;     // remembered by a host, so none runs twice
+inline constexpr auto kActionIdsFor = 720h;             // 30 days
+inline constexpr auto kActionIdsAtLeast = 24h;  // even beyond kActionIdsMax; then none is accepted
+inline constexpr auto kActionKillGrace = 2s;    // between TERM and KILL
 
 // Coordinator.
 inline constexpr std::size_t kIngestQueueEventsMax =
