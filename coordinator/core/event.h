@@ -58,6 +58,7 @@ struct ProbeNowFinished {
 };
 
 enum class ActionState { ordered, started, succeeded, failed, timed_out, refused, unknown };
+[[nodiscard]] const char* to_string(ActionState state);
 struct ActionReported {
   ActionId action;
   std::string reporter;  // agent:NAME or engine

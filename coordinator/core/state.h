@@ -11,19 +11,28 @@
 #include <vector>
 
 #include "common/observation.h"
+#include "coordinator/core/alarms.h"
 #include "coordinator/core/event.h"
 #include "coordinator/core/window.h"
 #include "coordinator/policy/policy.h"
 
 namespace firebreak::core {
 
-// What one agent sees of one probe.
+struct Inputs;  // what a policy's expressions read (inputs.h)
+struct ProbeInputs;
+
+// What one agent sees of one probe. Late results are not in here: they never count.
 struct SeriesState {
   ProbeKey key;
+  const ProbeInputs* inputs = nullptr;  // into State::inputs; null: no probe of the policy
+  bool live = false;  // a result has come since the agent attached; until then it tells nothing
   Status confirmed = Status::unknown;  // the last confirmed verdict
-  Instant confirmed_since{};           // of that verdict
+  Instant confirmed_since{};           // the first result in a row that showed it
+  Instant confirmed_at{};              // the newest result that confirmed it; epoch: none yet
+  Observation confirmed_by;            // that result
+  Status suspected = Status::unknown;  // of the newest result, while it differs from the confirmed
+  Instant suspected_since{};           // epoch: nothing is suspected
   Instant observed{};                  // newest result, confirmed or not; epoch: none yet
-  Observation last;
   Window window;
 };
 
@@ -36,6 +45,7 @@ struct AgentState {
   std::string version;
   std::map<std::string, std::string> labels;
   std::vector<std::string> actions;
+  std::set<ServiceName> services;  // whose selector chooses this agent
   Duration clock_skew{};
   Instant last_seen{};
   std::uint64_t dropped_results = 0;
@@ -63,18 +73,33 @@ struct ActionRun {
   std::size_t stage = 0;
   ActionState state = ActionState::ordered;
   Instant ordered;
-  Instant expires;  // no answer by then: unknown
+  Instant expires;  // no answer by then: unknown, and never repeated
   std::optional<Instant> finished;
   int exit_code = 0;
   std::string output;
   std::string detail;
 };
 
+// A probe that was asked for to see what an action changed.
+struct Verification {
+  ActionId action;
+  AgentName agent;
+  ProbeKey key;
+  Instant until;  // no answer by then: said on the timeline
+};
+
 struct PlaybookRun {
+  struct Step {
+    std::size_t stage = 0;
+    ActionName action;
+    std::string target;  // empty: not chosen yet, it is when the step's turn comes
+  };
   std::size_t playbook = 0;  // index into the policy's
   std::string name;
   Instant since;  // stages count from here
   std::size_t next_stage = 0;
+  std::deque<Step> due;               // of the stages that have begun; one at a time, in order
+  std::optional<Instant> wait_until;  // the last action seems to have helped: no further one before
 };
 
 struct Incident {
@@ -99,12 +124,20 @@ struct Incident {
   std::uint64_t timeline_dropped = 0;
   std::vector<ActionRun> actions;
   std::optional<PlaybookRun> playbook;
+  std::map<RequestId, Verification> verifications;
   ValidationId validation;             // the one that runs or ran last
   std::optional<Instant> validate_at;  // when to try again
   int validations = 0;
-  Instant last_update;  // for the update clock
+  int validations_failed = 0;  // in a row, since it became quiet
+  std::string failing_check;   // of the last validation, and how it ended
+  Instant raised;              // the acknowledge and resolve clocks run from here
+  Instant last_update;         // the update clock: when people last said something ...
+  Instant last_reminder;       // ... or were last asked to
   bool acknowledge_overdue = false;
   bool resolve_overdue = false;
+  std::optional<policy::SeverityIndex> declared_severity;  // rules raise it, never lower it
+  std::string request_id;                                  // of the declaration
+  std::set<ReceiverName> told;                             // who must hear that it is over
 };
 
 enum class Verdict { running, passed, failed, inconclusive };
@@ -148,8 +181,10 @@ struct ServiceState {
   std::vector<RuleState> rules;
   std::optional<policy::SeverityIndex> severity;
   std::string because;  // the rule and level that decided
+  Instant shown{};      // the first result that showed what the rule says
+  bool blind = false;   // the severity stands only because no rule can be decided: nothing is done
   IncidentId open_incident;
-  bool dirty = false;
+  Instant evaluated{};
 };
 
 struct FactState {
@@ -158,32 +193,53 @@ struct FactState {
   Instant set_at;
 };
 
+// A notification on its way.
+struct PendingNotification {
+  IncidentId incident;
+  ReceiverName receiver;
+  std::string what;  // to_string(NotificationKind)
+};
+
 struct Counters {
   std::uint64_t results = 0;
   std::uint64_t duplicates = 0;
   std::uint64_t late = 0;
   std::uint64_t unknown_probe = 0;
   std::uint64_t dropped_by_agents = 0;
+  std::uint64_t missing = 0;  // sequence numbers that no batch has brought
 };
 
 struct State {
   std::shared_ptr<const policy::Policy> policy;
+  std::shared_ptr<const Inputs> inputs;  // of that policy
   std::string policy_by;
   Instant policy_at{};
   Instant now{};
   std::uint64_t epoch = 0;
+  Instant started_at{};       // the last Started; the warm-up counts from here
   std::uint64_t next_id = 1;  // for actions, requests, notifications
   std::map<AgentName, AgentState> agents;
+  std::map<ServiceName, std::set<AgentName>> vantages;  // AgentState::services, the other way round
   std::map<ServiceName, ServiceState> services;
   std::map<std::pair<FactName, ServiceName>, FactState> facts;  // empty service: all
   std::map<IncidentId, Incident> incidents;                     // open, and the newest resolved
   std::deque<IncidentId> resolved_order;                        // oldest first, bounded
   std::map<ValidationId, Validation> validations;               // running, and the newest finished
-  std::map<RequestId, ValidationId> requests;  // probe-nows that a validation waits for
+  std::deque<ValidationId> finished_order;                      // oldest first, bounded
+  std::map<RequestId, ValidationId> requests;     // probe-nows that a validation waits for
+  std::map<RequestId, IncidentId> verifications;  // probe-nows that an incident waits for
   std::map<ActionId, IncidentId> actions_running;
   std::map<std::pair<ActionName, std::string>, Instant>
       action_last;  // per action and target: last order
-  std::set<NotificationId> notifications_pending;
+  std::map<NotificationId, PendingNotification> notifications_pending;
+  std::string last_incident_id;        // as its format gave it, before a suffix
+  std::uint64_t same_incident_id = 0;  // how often in a row
+  std::int64_t incident_day = 0;       // days since 1970, and the incidents opened on it
+  std::uint64_t incidents_today = 0;
+  std::set<ServiceName> dirty;         // an input of their rules changed
+  Alarms<ServiceName> service_alarms;  // what time alone will change
+  Alarms<IncidentId> incident_alarms;
+  Alarms<ValidationId> validation_alarms;
   std::set<IncidentId> changed;  // by the step that just ran: what the store writes beside the
                                  // journal; cleared by step()
   Counters counters;

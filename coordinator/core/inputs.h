@@ -1,0 +1,54 @@
+// What a policy's expressions read, found once per policy, so that a result or a fact wakes only
+// the rules it may change.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+
+#include "coordinator/policy/policy.h"
+#include "coordinator/policy/signals.h"
+
+namespace firebreak::core {
+
+// A call of a signal with its constant arguments.
+struct SignalCall {
+  policy::Signal signal = policy::Signal::available;
+  ProbeKey probe;
+  Duration window{};       // of the windowed signals
+  std::string value_name;  // of value(probe, name)
+};
+// From the evaluated arguments; empty when they are not what the signals take.
+[[nodiscard]] std::optional<SignalCall> signal_call(int id, std::span<const cel::Value> arguments,
+                                                    const ServiceName& own);
+// From the constants of a compiled call.
+[[nodiscard]] std::optional<SignalCall> signal_call(const cel::Call& call, const ServiceName& own);
+
+// How a service's rules read a probe.
+struct Reading {
+  bool newest = false;    // numbers of the newest result: every result matters
+  bool windowed = false;  // numbers over a window: looked at once a second
+};
+struct ProbeInputs {
+  Duration window{};  // the longest that any rule or check asks for
+  std::map<ServiceName, Reading> readers;
+};
+struct ServiceInputs {
+  std::set<ProbeKey> probes;
+  bool ages = false;   // age(): changes with time alone, for ever
+  bool grows = false;  // failing_for() or a window: changes with time while there is data
+  Duration longest{};  // window
+  std::set<FactName> facts;
+};
+struct Inputs {
+  std::map<ProbeKey, ProbeInputs> probes;
+  std::map<ServiceName, ServiceInputs> services;
+  std::map<FactName, std::set<ServiceName>> facts;  // fact -> services whose rules read it
+};
+
+[[nodiscard]] std::shared_ptr<const Inputs> inputs_of(const policy::Policy& policy);
+
+}  // namespace firebreak::core
