@@ -1,0 +1,26 @@
+// What the owner of this host allows: the files of actions.d (docs/reference/actions.md).
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <string>
+
+#include "agent/actuator/action.h"
+#include "common/yaml.h"
+
+namespace firebreak::actuator {
+
+struct ActionsFolder {
+  AllowList allowed;              // of the files without a mistake only
+  std::size_t files = 0;          // *.yaml
+  std::size_t files_refused = 0;  // of these, because of mistakes
+};
+
+// Reads every *.yaml below `path`, in the order of their names; not its subfolders. The folder, the
+// files and every program that runs as the actuator's own user have to belong to `owner` (root in
+// production) and to be writable by nobody else. Each mistake is reported with its place; a file
+// with one allows nothing. Without the folder, nothing is allowed and that is a warning.
+ActionsFolder read_actions(const std::string& path, uid_t owner, yaml::Problems& problems);
+
+}  // namespace firebreak::actuator
