@@ -80,6 +80,17 @@ inline constexpr std::size_t kWatchQueueMax =
 inline constexpr auto kLateAfter = 60s;  // older results fill history only
 inline constexpr std::size_t kWindowBuckets = 60;  // a window is at most this many buckets fine
 
+// Notifications and http actions, sent by the coordinator itself.
+inline constexpr auto kNotificationTimeout = 10s;  // one attempt, name look-up included
+inline constexpr auto kNotificationRetryFirst = 1s;
+inline constexpr auto kNotificationRetryLongest = 60s;  // soon there when the receiver is back
+inline constexpr auto kNotificationGiveUpAfter = 1h;    // later, it is history
+inline constexpr int kNotificationAttemptsMax = 200;    // what an hour of 60 s waits can need
+inline constexpr auto kRetryAfterMax = 10min;           // of what a receiver may ask for
+inline constexpr std::size_t kNotificationsPerReceiverMax = 1000;  // waiting; further ones fail
+inline constexpr std::size_t kHttpActionsRunningMax = 64;
+inline constexpr std::size_t kHttpReplyBytesMax = 1u << 20;  // read; less of it is kept
+
 // Certificates.
 inline constexpr std::size_t kPemFileBytesMax = 64u << 10;  // a chain of ours is under 2 KiB
 inline constexpr std::size_t kCertificateHostsMax = 64;     // names of one coordinator
