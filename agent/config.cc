@@ -1,0 +1,176 @@
+// Reads agent.yaml; every mistake is shown with its place at once.
+#include "agent/config.h"
+
+#include <sys/un.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstdint>
+#include <string_view>
+#include <utility>
+
+#include "common/limits.h"
+#include "common/text.h"
+#include "common/yaml.h"
+
+namespace firebreak::agent {
+namespace {
+
+constexpr std::array<std::pair<std::string_view, log::Level>, 4> kLevels{{
+    {"debug", log::Level::debug},
+    {"info", log::Level::info},
+    {"warning", log::Level::warning},
+    {"error", log::Level::error},
+}};
+constexpr std::array<std::pair<std::string_view, log::Format>, 2> kFormats{{
+    {"text", log::Format::text},
+    {"json", log::Format::json},
+}};
+
+// gRPC would take far more (unix:, dns://server/..., a path), none of which a certificate covers.
+bool is_address(std::string_view text) {
+  const std::size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos) return false;
+  std::string_view host = text.substr(0, colon);
+  const std::string_view digits = text.substr(colon + 1);
+  const bool in_brackets = host.size() > 2 && host.front() == '[' && host.back() == ']';
+  if (in_brackets) host = host.substr(1, host.size() - 2);
+  const auto fits = [in_brackets](char c) {
+    const bool is_letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    return is_letter || (c >= '0' && c <= '9') || c == '.' ||
+           (in_brackets ? c == ':' : c == '-' || c == '_');
+  };
+  if (host.empty() || host.size() > limits::kHostBytesMax) return false;
+  if (!std::all_of(host.begin(), host.end(), fits)) return false;
+  std::uint16_t port = 0;
+  const char* end = digits.data() + digits.size();
+  const auto read = std::from_chars(digits.data(), end, port);
+  return read.ec == std::errc{} && read.ptr == end && port != 0;
+}
+
+std::vector<std::string> read_coordinators(const yaml::Node& node, yaml::Problems& problems) {
+  std::vector<std::string> addresses;
+  const auto items = node.as_list_or_one(problems);
+  if (node && items.empty() && problems.ok())
+    problems.error(node.place(),
+                   "'coordinators' must name at least one, such as main.example:7443");
+  if (items.size() > limits::kCoordinatorsMax)
+    problems.error(node.place(), "'coordinators' may name at most " +
+                                     std::to_string(limits::kCoordinatorsMax) + ", not " +
+                                     std::to_string(items.size()));
+  for (const yaml::Node& item : items) {
+    auto text = item.as_string(problems);
+    if (!text) continue;
+    if (!is_address(*text)) {
+      const bool lacks_port = is_address(*text + ":7443");
+      problems.error(item.place(),
+                     item.label() +
+                         " must be a host and a port such as main.example:7443 or [::1]:7443, "
+                         "not '" +
+                         *text + "'",
+                     lacks_port ? *text + ":7443" : "");
+    } else if (std::find(addresses.begin(), addresses.end(), *text) != addresses.end()) {
+      problems.error(item.place(), item.label() + " names '" + *text + "' again; remove one");
+    } else {
+      addresses.push_back(*std::move(text));
+    }
+  }
+  return addresses;
+}
+
+// A service has no working folder that anybody would think of, so paths are absolute.
+std::string read_path(const yaml::Node& node, yaml::Problems& problems,
+                      bool may_be_credential = false) {
+  const auto text = node.as_string(problems);
+  if (!text) return {};
+  const bool is_credential = text->rfind("credential:", 0) == 0;
+  if (is_credential && may_be_credential) return *text;
+  if (is_credential) {
+    problems.error(node.place(), node.label() + " must be a path; only 'key' may be a credential");
+  } else if (text->empty() || text->front() != '/') {
+    problems.error(node.place(), node.label() + " must be an absolute path, not '" + *text + "'",
+                   text->empty() ? "" : "/etc/firebreak/" + *text);
+  }
+  return *text;
+}
+
+pki::TlsFiles read_tls(const yaml::Node& node, yaml::Problems& problems) {
+  yaml::MapReader map(node, "'tls'", problems);
+  pki::TlsFiles files;
+  files.certificate = read_path(map.required("certificate"), problems);
+  files.key = read_path(map.required("key"), problems, true);
+  files.ca = read_path(map.required("ca"), problems);
+  return files;
+}
+
+std::map<std::string, std::string> read_labels(const yaml::Node& node, yaml::Problems& problems) {
+  std::map<std::string, std::string> labels;
+  if (!node) return labels;
+  const auto entries = node.as_map(problems);
+  if (entries.size() > limits::kLabelsMax)
+    problems.error(node.place(), "an agent has at most " + std::to_string(limits::kLabelsMax) +
+                                     " labels, not " + std::to_string(entries.size()));
+  for (const yaml::Entry& entry : entries) {
+    const auto name = entry.key.as_name(problems);
+    auto value = entry.value.as_string(problems, limits::kLabelBytesMax);
+    if (!name || !value) continue;
+    if (escape_line(*value) != *value) {
+      problems.error(entry.value.place(),
+                     "label '" + *name + "' must be plain text without control characters and \\");
+      continue;
+    }
+    labels.emplace(*name, *std::move(value));
+  }
+  return labels;
+}
+
+std::string read_socket(const yaml::Node& node, yaml::Problems& problems) {
+  if (!node) return {};
+  std::string path = read_path(node, problems);
+  constexpr std::size_t kLongest = sizeof(sockaddr_un::sun_path) - 1;
+  if (path.size() > kLongest)
+    problems.error(node.place(), node.label() + " is longer than a socket's path may be, " +
+                                     std::to_string(kLongest) + " bytes");
+  return path;
+}
+
+void read_log(const yaml::Node& node, yaml::Problems& problems, Config& config) {
+  if (!node) return;
+  yaml::MapReader map(node, "'log'", problems);
+  if (const yaml::Node level = map.optional("level"))
+    config.log_level = level.as_enum(problems, kLevels).value_or(config.log_level);
+  if (const yaml::Node format = map.optional("format"))
+    config.log_format = format.as_enum(problems, kFormats).value_or(config.log_format);
+}
+
+Config read_config(const yaml::Node& root, yaml::Problems& problems) {
+  yaml::MapReader map(root, "the agent's configuration", problems);
+  Config config;
+  config.coordinators = read_coordinators(map.required("coordinators"), problems);
+  config.tls = read_tls(map.required("tls"), problems);
+  config.labels = read_labels(map.optional("labels"), problems);
+  config.state = read_path(map.required("state"), problems);
+  config.actuator = read_socket(map.optional("actuator"), problems);
+  read_log(map.optional("log"), problems, config);
+  return config;
+}
+
+}  // namespace
+
+Result<Config> parse_config(const std::string& file_name, const std::string& text) {
+  yaml::Problems problems;
+  const auto document = yaml::parse(file_name, text, problems);
+  Config config;
+  if (document) config = read_config(document->root(), problems);
+  if (!problems.ok()) return make_error(Errc::invalid_argument, problems.render());
+  return config;
+}
+
+Result<Config> load_config(const std::string& path) {
+  const auto text = yaml::read_file(path);
+  if (!text) return text.error();
+  return parse_config(path, *text);
+}
+
+}  // namespace firebreak::agent

@@ -1,0 +1,33 @@
+// The agent's own configuration: which coordinators it serves, who it is, what this host offers.
+//
+// Its name is in its certificate and what it probes comes from the coordinator, so neither is here.
+// The example is deploy/examples/agent.yaml.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "common/log.h"
+#include "common/pki.h"
+#include "common/result.h"
+
+namespace firebreak::agent {
+
+struct Config {
+  std::vector<std::string> coordinators;  // "host:port" as gRPC takes it; at least one, no doubles
+  pki::TlsFiles tls;                      // absolute paths; the key may be "credential:NAME"
+  std::map<std::string, std::string> labels;
+  std::string state;     // a folder of the agent's own, absolute
+  std::string actuator;  // its socket, absolute; empty: this host only probes
+  log::Level log_level = log::Level::info;
+  log::Format log_format = log::Format::text;
+};
+
+// Pure. `file_name` is only used in messages. When anything is wrong, the message holds every
+// problem with file:line:column, caret and suggestion, rendered for a terminal.
+Result<Config> parse_config(const std::string& file_name, const std::string& text);
+// Reads the file, then parse_config().
+Result<Config> load_config(const std::string& path);
+
+}  // namespace firebreak::agent
