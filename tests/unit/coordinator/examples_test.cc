@@ -1,0 +1,84 @@
+// Every policy that we show to people loads without an error or a warning: the examples in
+// deploy/policies and those in the reference.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "coordinator/policy/loader.h"
+
+namespace firebreak::policy {
+namespace {
+
+namespace fs = std::filesystem;
+const fs::path kRoot = FIREBREAK_SOURCE_DIR;
+
+std::vector<fs::path> folders_of(const fs::path& above) {
+  std::vector<fs::path> folders;
+  for (const auto& entry : fs::directory_iterator(above))
+    if (entry.is_directory()) folders.push_back(entry.path());
+  return folders;
+}
+
+// The fenced blocks of a page that begin with `opening` and hold `word`.
+std::vector<std::string> blocks_of(const fs::path& page, const std::string& opening,
+                                   const std::string& word) {
+  std::ifstream file(page);
+  std::vector<std::string> blocks;
+  std::string line, block;
+  bool inside = false;
+  while (std::getline(file, line)) {
+    if (!inside && line == opening) {
+      inside = true;
+      block.clear();
+    } else if (inside && line == "```") {
+      inside = false;
+      if (block.find(word) != std::string::npos) blocks.push_back(block);
+    } else if (inside) {
+      block += line + "\n";
+    }
+  }
+  return blocks;
+}
+
+TEST(ExamplePolicies, EachOfThemLoads) {
+  const auto folders = folders_of(kRoot / "deploy/policies");
+  ASSERT_EQ(folders.size(), 5u);
+  for (const fs::path& folder : folders) {
+    auto files = read_policy_directory(folder.string());
+    ASSERT_TRUE(files) << folder << ": " << files.error().message;
+    const Loaded loaded = load_policy(*std::move(files));
+    EXPECT_EQ(loaded.problems, "") << folder;
+    ASSERT_NE(loaded.policy, nullptr) << folder;
+    EXPECT_FALSE(loaded.policy->playbooks.empty()) << folder;
+  }
+}
+
+TEST(ExamplePolicies, EveryServiceHasARuleAndEveryActionIsUsed) {
+  for (const fs::path& folder : folders_of(kRoot / "deploy/policies")) {
+    const Loaded loaded = load_policy(*read_policy_directory(folder.string()));
+    ASSERT_NE(loaded.policy, nullptr) << loaded.problems;
+    for (const auto& [name, service] : loaded.policy->services)
+      EXPECT_FALSE(service.rules.empty()) << folder << ": " << name.str();
+    for (const auto& [name, action] : loaded.policy->actions) {
+      bool used = false;
+      for (const Playbook& playbook : loaded.policy->playbooks)
+        for (const Stage& stage : playbook.stages)
+          for (const ActionName& done : stage.actions) used = used || done == name;
+      EXPECT_TRUE(used) << folder << ": " << name.str();
+    }
+  }
+}
+
+TEST(ExamplePolicies, TheReferencesExampleLoads) {
+  const auto blocks = blocks_of(kRoot / "docs/reference/policy.md", "```yaml", "severities:");
+  ASSERT_EQ(blocks.size(), 1u);
+  const Loaded loaded = load_policy({{"policy.yaml", blocks.front()}});
+  EXPECT_EQ(loaded.problems, "");
+}
+
+}  // namespace
+}  // namespace firebreak::policy
