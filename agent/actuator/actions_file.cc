@@ -97,8 +97,9 @@ class ActionReader {
     }
     for (const auto& [name, place] : parameter_places_) {
       if (used_.contains(name)) continue;
-      problems_.error(place, "parameter '" + name + "' is not used: write ${" + name +
-                                 "} as a whole argument, or remove it");
+      std::string message = "parameter '" + name + "' is not used: write ${";
+      message.append(name).append("} as a whole argument, or remove it");
+      problems_.error(place, std::move(message));
     }
     return action_;
   }
@@ -352,19 +353,21 @@ AllowList read_file(const std::string& path, uid_t owner, const Places& places, 
   return allowed;
 }
 
-// The names of the folder's *.yaml files, sorted.
-std::vector<std::string> yaml_names(DIR* folder, const std::string& path, Problems& problems) {
-  std::vector<std::string> names;
+// The paths of the folder's *.yaml files, sorted.
+std::vector<std::string> yaml_files(DIR* folder, const std::string& path, Problems& problems) {
+  std::vector<std::string> files;
   while (const dirent* entry = ::readdir(folder)) {
-    std::string name = static_cast<const char*>(entry->d_name);
+    const std::string_view name = static_cast<const char*>(entry->d_name);
     if (name.starts_with('.')) continue;
+    std::string file = path;
+    file.append("/").append(name);
     if (name.ends_with(".yml")) {
-      problems.warning(whole(path + '/' + name), "is not read: rename it to end in .yaml");
+      problems.warning(whole(file), "is not read: rename it to end in .yaml");
     }
-    if (name.ends_with(".yaml")) names.push_back(std::move(name));
+    if (name.ends_with(".yaml")) files.push_back(std::move(file));
   }
-  std::sort(names.begin(), names.end());
-  return names;
+  std::sort(files.begin(), files.end());
+  return files;
 }
 
 }  // namespace
@@ -384,16 +387,16 @@ ActionsFolder read_actions(const std::string& path, uid_t owner, Problems& probl
   const auto folder_problem = ownership_problem(info, owner);
   if (folder_problem) problems.error(whole(path), *folder_problem + ' ' + path);
   Places places;
-  for (const std::string& name : yaml_names(folder.get(), path, problems)) {
+  for (const std::string& file : yaml_files(folder.get(), path, problems)) {
     ++result.files;
     Places own;
     const std::size_t errors = problems.errors();
-    AllowList allowed = read_file(path + '/' + name, owner, places, own, problems);
+    AllowList allowed = read_file(file, owner, places, own, problems);
     if (!folder_problem && problems.errors() == errors &&
         result.allowed.size() + allowed.size() > limits::kActionsPerHostMax) {
-      problems.error(whole(path + '/' + name), "there are more than " +
-                                                   std::to_string(limits::kActionsPerHostMax) +
-                                                   " actions in " + path);
+      problems.error(whole(file), "there are more than " +
+                                      std::to_string(limits::kActionsPerHostMax) + " actions in " +
+                                      path);
     }
     if (folder_problem || problems.errors() != errors) {
       ++result.files_refused;

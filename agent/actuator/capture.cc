@@ -39,7 +39,7 @@ std::uint64_t Capture::dropped_bytes() const {
 
 std::string Capture::text() const {
   constexpr auto kNoLimit = static_cast<std::size_t>(-1);
-  const std::string all = to_valid_utf8(head_, kNoLimit);
+  std::string all = to_valid_utf8(head_, kNoLimit);
   if (total_ <= max_ && all.size() <= max_) return all;
   const std::size_t part = (max_ - kMarkerBytesMax) / 2;
   const std::string end = to_valid_utf8(tail_.size() < part ? head_ + tail_ : tail_, kNoLimit);
