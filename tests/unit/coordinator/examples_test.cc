@@ -8,7 +8,9 @@
 #include <string>
 #include <vector>
 
+#include "common/probe_yaml.h"
 #include "coordinator/policy/loader.h"
+#include "coordinator/policy/signals.h"
 
 namespace firebreak::policy {
 namespace {
@@ -78,6 +80,32 @@ TEST(ExamplePolicies, TheReferencesExampleLoads) {
   ASSERT_EQ(blocks.size(), 1u);
   const Loaded loaded = load_policy({{"policy.yaml", blocks.front()}});
   EXPECT_EQ(loaded.problems, "");
+}
+
+TEST(ExamplePolicies, TheProbesOfTheReferenceLoad) {
+  const auto blocks = blocks_of(kRoot / "docs/reference/probes.md", "```yaml", ": ");
+  ASSERT_EQ(blocks.size(), 4u);
+  for (const std::string& block : blocks) {
+    std::string text = "services:\n  shop:\n    agents: labels.role == 'edge'\n    probes:\n";
+    std::istringstream lines(block);
+    for (std::string line; std::getline(lines, line);) text += "      " + line + "\n";
+    EXPECT_EQ(load_policy({{"policy.yaml", text}}).problems, "");
+  }
+}
+
+TEST(ExamplePolicies, TheExpressionsOfTheReferenceCompile) {
+  const auto blocks = blocks_of(kRoot / "docs/reference/expressions.md", "```", "failing_agents");
+  ASSERT_EQ(blocks.size(), 1u);
+  std::istringstream lines(blocks.front());
+  for (std::string line; std::getline(lines, line);) {
+    bool compiles = false;
+    for (const cel::Declarations& names :
+         {rule_declarations({{"security_breach", cel::Type::Kind::boolean}}),
+          selector_declarations(), observation_declarations(), http_expect_declarations()})
+      compiles = compiles || std::holds_alternative<cel::Program>(
+                                 cel::compile(line, names, cel::Type::Kind::boolean));
+    EXPECT_TRUE(compiles) << line;
+  }
 }
 
 }  // namespace
