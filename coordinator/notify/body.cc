@@ -77,30 +77,6 @@ json::object slack_field(const char* title, const std::string& value) {
 
 }  // namespace
 
-const char* kind_name(NotificationKind kind) {
-  switch (kind) {
-    case NotificationKind::opened:
-      return "opened";
-    case NotificationKind::severity_changed:
-      return "severity_changed";
-    case NotificationKind::acknowledged:
-      return "acknowledged";
-    case NotificationKind::action:
-      return "action";
-    case NotificationKind::update_due:
-      return "update_due";
-    case NotificationKind::acknowledge_overdue:
-      return "acknowledge_overdue";
-    case NotificationKind::resolve_overdue:
-      return "resolve_overdue";
-    case NotificationKind::validation_failed:
-      return "validation_failed";
-    case NotificationKind::resolved:
-      return "resolved";
-  }
-  return "unknown";
-}
-
 std::string escape_slack(std::string_view text, std::size_t max_bytes) {
   constexpr std::array<std::string_view, 4> kMentions{"channel", "here", "all", "everyone"};
   const std::string visible = escape_block(text, max_bytes);
@@ -155,7 +131,7 @@ std::string webhook_body(const core::SendNotification& notification) {
   const auto text = [](const std::string& raw) { return to_valid_utf8(raw, kWebhookTextBytesMax); };
   json::object body;
   body["version"] = kWebhookVersion;
-  body["kind"] = kind_name(notification.kind);
+  body["kind"] = core::to_string(notification.kind);
   body["status"] = notification.kind == NotificationKind::resolved ? "resolved" : "open";
   body["dedup_key"] = notification.incident.str();
   body["notification"] = notification.notification.str();

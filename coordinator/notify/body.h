@@ -16,9 +16,6 @@ namespace firebreak::notify {
 // The `version` of the webhook's body; raised when a field changes its meaning or goes away.
 inline constexpr int kWebhookVersion = 1;
 
-// "opened", "severity_changed", ...: the `kind` of the webhook's body.
-[[nodiscard]] const char* kind_name(core::NotificationKind kind);
-
 // For Slack's incoming webhooks and whoever speaks like them.
 [[nodiscard]] std::string slack_body(const core::SendNotification& notification);
 // The same text for every attempt, so that a receiver may compare.

@@ -64,14 +64,6 @@ TEST(WebhookBody, CutsALongText) {
   EXPECT_LT(webhook_body(notification).size(), 20u << 10);
 }
 
-TEST(WebhookBody, NamesEachKindDifferently) {
-  std::set<std::string> names;
-  for (int kind = 0; kind <= static_cast<int>(NotificationKind::resolved); ++kind)
-    names.insert(kind_name(static_cast<NotificationKind>(kind)));
-  EXPECT_EQ(names.size(), 9u);
-  EXPECT_EQ(names.count("unknown"), 0u);
-}
-
 TEST(SlackBody, IsAMessageWithOneAttachment) {
   const auto body = boost::json::parse(slack_body(a_notification()));
 
