@@ -57,6 +57,9 @@ inline constexpr std::size_t kHttpHeaderBytesMax = 16u << 10;
 inline constexpr std::size_t kHttpBodyBytesMax = 64u << 10;
 inline constexpr std::size_t kRedisReplyBytesMax = 64u << 10;
 inline constexpr std::size_t kSqlValueBytesMax = 4096;
+inline constexpr std::size_t kSqlReplyBytesMax = 1u << 20;  // one query's rows, all together
+inline constexpr int kJsonDepthMax = 32;
+inline constexpr auto kProberStallMax = 1s;  // a deadline that rings later blames nobody but us
 inline constexpr std::size_t kResolverThreadsMax = 8;  // a hung look-up holds one of them
 inline constexpr std::size_t kResolverQueueMax = 1024;
 

@@ -1,0 +1,130 @@
+// One running probe: what it has found out so far, when it must end, and how to make it end.
+//
+// A kind's coroutine gets a reference; the frame that run.cc spawned keeps the Attempt alive. Every
+// step that can fail returns false after it has called fail(), so a coroutine reads as a list of
+// steps.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/io_context.hpp>
+
+#include "common/clock.h"
+#include "common/observation.h"
+#include "common/probe_spec.h"
+#include "common/secret.h"
+#include "probes/alarms.h"
+#include "probes/resolver.h"
+#include "probes/run.h"
+#include "probes/tls.h"
+
+namespace firebreak::probes {
+
+using Executor = boost::asio::io_context::executor_type;
+template <class T>
+using Awaitable = boost::asio::awaitable<T, Executor>;
+using TimePoint = std::chrono::steady_clock::time_point;
+
+// What all probes of one Prober share.
+struct Toolbox {
+  Toolbox(boost::asio::io_context& context, const ProberOptions& options)
+      : io(context), resolver(context, options), alarms(context, clock) {}
+
+  boost::asio::io_context& io;
+  SystemClock clock;
+  Resolver resolver;
+  Alarms alarms;
+  TlsContexts tls;
+};
+
+class Attempt {
+ public:
+  // Its clock starts here.
+  Attempt(std::shared_ptr<Toolbox> tools, ProbeSpec spec, ProbeTrace trace);
+
+  [[nodiscard]] Toolbox& tools() const { return *tools_; }
+  [[nodiscard]] const ProbeSpec& spec() const { return spec_; }
+  [[nodiscard]] TimePoint now() const { return tools_->clock.steady(); }
+  [[nodiscard]] TimePoint deadline() const { return deadline_; }
+  [[nodiscard]] Duration elapsed() const;
+
+  // What follows is this phase: of the timings, of a failure and of the trace.
+  void enter(Phase phase);
+  [[nodiscard]] Phase phase() const { return phase_; }
+
+  [[nodiscard]] bool tracing() const { return static_cast<bool>(trace_); }
+  void trace(std::string_view text) const;
+
+  // Ends well, with what is worth saying (mostly nothing).
+  void succeed(std::string_view note = {});
+  // Ends badly. Returns false, so that a step can `return attempt.fail(...)`.
+  bool fail(Status status, Reason reason, std::string_view evidence);
+  // The target's fault, and ours: what we could not even try.
+  bool critical(Reason reason, std::string_view evidence) {
+    return fail(Status::critical, reason, evidence);
+  }
+  bool unknown(Reason reason, std::string_view evidence) {
+    return fail(Status::unknown, reason, evidence);
+  }
+  // The deadline passed, or the prober did not run when it passed.
+  bool fail_timeout(std::string_view what);
+  void add_value(std::string name, double value);
+
+  // Never to appear in evidence or a trace, whatever the target echoes.
+  void keep_secret(std::string value);
+
+  // True after the deadline or after cancel(): the step that waits must fail.
+  [[nodiscard]] bool is_over() const { return over_; }
+  void cancel();
+  // cancel(), and nobody listens to the trace any more.
+  void abandon();
+  // For one step (a connection to one of several addresses): at `at` the abort hook is called, but
+  // the attempt goes on. Until end_step().
+  void begin_step(TimePoint at);
+  void end_step();
+
+  // Takes the result: with the latency and the last phase's timing.
+  Observation finish();
+
+  // While it lives, `abort` ends whatever is being waited for.
+  class AbortScope {
+   public:
+    AbortScope(Attempt& attempt, std::function<void()> abort)
+        : attempt_(attempt), previous_(std::exchange(attempt.abort_, std::move(abort))) {}
+    ~AbortScope() { attempt_.abort_ = std::move(previous_); }
+    AbortScope(const AbortScope&) = delete;
+    AbortScope& operator=(const AbortScope&) = delete;
+
+   private:
+    Attempt& attempt_;
+    std::function<void()> previous_;
+  };
+
+ private:
+  void ring();
+  void close_phase();
+  [[nodiscard]] std::string scrub(std::string_view text) const;
+
+  std::shared_ptr<Toolbox> tools_;
+  ProbeSpec spec_;
+  ProbeTrace trace_;
+  Observation observation_;
+  std::vector<std::string> secrets_;
+  TimePoint begun_;
+  TimePoint deadline_;
+  TimePoint phase_begun_;
+  Phase phase_ = Phase::none;
+  bool over_ = false;
+  Duration stalled_{};  // how late the deadline rang, when that was too late to blame the target
+  std::function<void()> abort_;
+  Alarms::Alarm alarm_;
+};
+
+}  // namespace firebreak::probes

@@ -1,0 +1,146 @@
+// Beast's parser, fed by hand: the only file that includes Beast.
+#include "probes/http_response.h"
+
+#include <algorithm>
+
+#include <boost/asio/buffer.hpp>
+#include <boost/beast/core/error.hpp>
+#include <boost/beast/http/basic_parser.hpp>
+
+namespace firebreak::probes {
+namespace {
+
+namespace beast = boost::beast;
+namespace http = boost::beast::http;
+using beast::error_code;
+
+constexpr std::string_view kStart = "HTTP/1.";
+const char* const kHeadersTooLong = "headers longer than 16 KiB";
+
+}  // namespace
+
+class HttpResponseParser::Parser final : public http::basic_parser<false> {
+ public:
+  Parser(bool head_request, std::size_t body_bytes_max) : body_bytes_max_(body_bytes_max) {
+    eager(true);
+    skip(head_request);
+    body_limit(boost::none);  // ours cuts instead of failing
+    header_limit(static_cast<std::uint32_t>(limits::kHttpHeaderBytesMax));
+  }
+
+  HttpResponse response;
+
+ private:
+  void on_request_impl(http::verb, beast::string_view, beast::string_view, int,
+                       error_code&) override {}
+  void on_response_impl(int code, beast::string_view reason, int, error_code&) override {
+    response.status = code;
+    response.reason.assign(reason.data(), reason.size());
+  }
+  void on_field_impl(http::field, beast::string_view name, beast::string_view value,
+                     error_code&) override {
+    std::string lower(name.data(), name.size());
+    std::transform(lower.begin(), lower.end(), lower.begin(), [](char c) {
+      return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    });
+    response.headers.emplace_back(std::move(lower), std::string(value.data(), value.size()));
+  }
+  void on_header_impl(error_code&) override {}
+  void on_body_init_impl(const boost::optional<std::uint64_t>&, error_code&) override {}
+  std::size_t on_body_impl(beast::string_view body, error_code&) override {
+    const std::size_t room = body_bytes_max_ - response.body.size();
+    response.body.append(body.data(), std::min(room, body.size()));
+    response.body_cut = response.body_cut || body.size() > room;
+    return body.size();
+  }
+  void on_chunk_header_impl(std::uint64_t, beast::string_view, error_code&) override {}
+  std::size_t on_chunk_body_impl(std::uint64_t, beast::string_view body,
+                                 error_code& error) override {
+    return on_body_impl(body, error);
+  }
+  void on_finish_impl(error_code&) override {}
+
+  const std::size_t body_bytes_max_;
+};
+
+const std::string* find_header(const HttpResponse& response, std::string_view name) {
+  const auto found = std::find_if(response.headers.begin(), response.headers.end(),
+                                  [name](const auto& header) { return header.first == name; });
+  return found == response.headers.end() ? nullptr : &found->second;
+}
+
+HttpResponseParser::HttpResponseParser(bool head_request, std::size_t body_bytes_max)
+    : head_request_(head_request),
+      body_bytes_max_(body_bytes_max),
+      parser_(std::make_unique<Parser>(head_request, body_bytes_max)) {}
+
+HttpResponseParser::~HttpResponseParser() = default;
+
+HttpResponseParser::Progress HttpResponseParser::fail(std::string problem) {
+  problem_ = std::move(problem);
+  return Progress::failed;
+}
+
+HttpResponseParser::Progress HttpResponseParser::advance(std::string_view& bytes) {
+  while (!bytes.empty()) {
+    if (!parser_->got_some() && bytes.substr(0, kStart.size()) != kStart.substr(0, bytes.size()))
+      return fail("not HTTP/1: " + std::string(bytes));  // a line's end may never come
+    const bool in_header = !parser_->is_header_done();
+    error_code error;
+    const std::size_t used =
+        parser_->put(boost::asio::const_buffer(bytes.data(), bytes.size()), error);
+    bytes.remove_prefix(used);
+    if (in_header) header_bytes_ += used;
+    if (error && error != http::error::need_more)
+      return fail(error == http::error::header_limit ? kHeadersTooLong
+                                                     : "not HTTP: " + error.message());
+    const int status = parser_->response.status;
+    if (parser_->is_done() && status / 100 == 1 && status != 101) {
+      // 100 Continue, 103 Early Hints: the answer proper follows, under the same bound.
+      parser_ = std::make_unique<Parser>(head_request_, body_bytes_max_);
+      continue;
+    }
+    if (parser_->is_done() || parser_->response.body_cut) return Progress::done;
+    // What is pending counts too: a header line, chunk extension or trailer without an end.
+    const std::size_t before = parser_->is_header_done() ? 0 : header_bytes_;
+    if (before + bytes.size() > limits::kHttpHeaderBytesMax) return fail(kHeadersTooLong);
+    break;
+  }
+  return Progress::more;
+}
+
+HttpResponseParser::Progress HttpResponseParser::feed(std::string_view bytes) {
+  if (pending_.empty()) {
+    const Progress progress = advance(bytes);
+    pending_.assign(bytes);
+    return progress;
+  }
+  pending_.append(bytes);
+  std::string_view rest = pending_;
+  const Progress progress = advance(rest);
+  pending_.erase(0, pending_.size() - rest.size());
+  return progress;
+}
+
+HttpResponseParser::Progress HttpResponseParser::end() {
+  if (!parser_->got_some() && pending_.empty())
+    return fail("the connection was closed without an answer");
+  error_code error;
+  parser_->put_eof(error);
+  if (error) return fail("the connection was closed in the middle of the answer");
+  return Progress::done;
+}
+
+bool HttpResponseParser::has_headers() const {
+  return parser_->is_header_done();
+}
+
+const HttpResponse& HttpResponseParser::response() const {
+  return parser_->response;
+}
+
+HttpResponse HttpResponseParser::take() {
+  return std::move(parser_->response);
+}
+
+}  // namespace firebreak::probes

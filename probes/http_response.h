@@ -1,0 +1,61 @@
+// An HTTP/1.x response from bytes as they arrive, with a bound on everything a hostile server may
+// send.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "common/limits.h"
+
+namespace firebreak::probes {
+
+struct HttpResponse {
+  int status = 0;
+  std::string reason;                                        // "Service Unavailable"
+  std::vector<std::pair<std::string, std::string>> headers;  // lower-case names
+  std::string body;
+  bool body_cut = false;  // the server sent, or was about to send, more than the bound
+};
+
+// The first header of that lower-case name, or nullptr.
+const std::string* find_header(const HttpResponse& response, std::string_view name);
+
+class HttpResponseParser {
+ public:
+  enum class Progress { more, done, failed };
+
+  explicit HttpResponseParser(bool head_request,
+                              std::size_t body_bytes_max = limits::kHttpBodyBytesMax);
+  ~HttpResponseParser();
+  HttpResponseParser(const HttpResponseParser&) = delete;
+  HttpResponseParser& operator=(const HttpResponseParser&) = delete;
+
+  // `done` also when the body reached its bound. After done or failed nothing may be fed.
+  Progress feed(std::string_view bytes);
+  // The server closed the connection: the end of a body without a length, otherwise too early.
+  Progress end();
+
+  [[nodiscard]] bool has_headers() const;
+  // What was wrong, after failed.
+  [[nodiscard]] const std::string& problem() const { return problem_; }
+  [[nodiscard]] const HttpResponse& response() const;
+  HttpResponse take();
+
+ private:
+  class Parser;
+  Progress advance(std::string_view& bytes);
+  Progress fail(std::string problem);
+
+  bool head_request_;
+  std::size_t body_bytes_max_;
+  std::unique_ptr<Parser> parser_;
+  std::string pending_;           // bytes that are not a whole element yet
+  std::size_t header_bytes_ = 0;  // of all header sections, interim responses included
+  std::string problem_;
+};
+
+}  // namespace firebreak::probes

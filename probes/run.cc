@@ -1,0 +1,174 @@
+// The Prober: slots, the waiting line, and the one place where a probe's exception ends.
+#include "probes/run.h"
+
+#include <algorithm>
+#include <exception>
+#include <list>
+#include <utility>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+
+#include "probes/attempt.h"
+#include "probes/http.h"
+#include "probes/postgres.h"
+#include "probes/queue.h"
+#include "probes/redis.h"
+
+namespace firebreak {
+namespace {
+
+using probes::Attempt;
+using probes::Awaitable;
+
+struct KindRunner {
+  Attempt& attempt;
+  Awaitable<void> operator()(const HttpSpec& spec) const {
+    return probes::probe_http(attempt, spec);
+  }
+  Awaitable<void> operator()(const PostgresSpec& spec) const {
+    return probes::probe_postgres(attempt, spec);
+  }
+  Awaitable<void> operator()(const RedisSpec& spec) const {
+    return probes::probe_redis(attempt, spec);
+  }
+  Awaitable<void> operator()(const QueueSpec& spec) const {
+    return probes::probe_queue(attempt, spec);
+  }
+};
+
+Awaitable<void> run_kind(std::shared_ptr<Attempt> attempt) {
+  const KindRunner runner{*attempt};
+  Awaitable<void> kind = std::visit(runner, attempt->spec().kind);
+  co_await std::move(kind);
+}
+
+std::string text_of(const std::exception_ptr& thrown) {
+  try {
+    std::rethrow_exception(thrown);
+  } catch (const std::exception& error) {
+    return error.what();
+  } catch (...) {
+    return "an exception without a name";
+  }
+}
+
+}  // namespace
+
+class Prober::Impl : public std::enable_shared_from_this<Prober::Impl> {
+ public:
+  Impl(boost::asio::io_context& io, const ProberOptions& options)
+      : in_flight_max_(std::max<std::size_t>(1, options.in_flight_max)),
+        tools_(std::make_shared<probes::Toolbox>(io, options)) {}
+
+  void start(const ProbeSpec& spec, ProbeDone done, ProbeTrace trace) {
+    auto job = std::make_shared<Job>();
+    job->spec = spec;
+    job->spec.timeout =
+        std::clamp<Duration>(spec.timeout, std::chrono::milliseconds(1), limits::kProbeTimeoutMax);
+    job->done = std::move(done);
+    job->trace = std::move(trace);
+    if (running_.size() < in_flight_max_) {
+      job->place = running_.insert(running_.end(), job);
+      begin(std::move(job));
+      return;
+    }
+    job->place = waiting_.insert(waiting_.end(), job);
+    job->patience = std::make_unique<probes::Alarms::Alarm>(
+        tools_->alarms, [this, waiter = job.get()] { give_up(*waiter); });
+    job->patience->set(tools_->clock.steady() + job->spec.timeout);
+  }
+
+  void stop() {
+    stopped_ = true;
+    waiting_.clear();
+    for (const auto& job : std::exchange(running_, {}))
+      if (job->attempt) job->attempt->abandon();
+  }
+
+  [[nodiscard]] std::size_t running() const { return running_.size(); }
+  [[nodiscard]] std::size_t waiting() const { return waiting_.size(); }
+
+ private:
+  struct Job;
+  using Jobs = std::list<std::shared_ptr<Job>>;
+  struct Job {
+    ProbeSpec spec;
+    ProbeDone done;
+    ProbeTrace trace;
+    Jobs::iterator place;  // in running_ or waiting_
+    std::unique_ptr<probes::Alarms::Alarm> patience;
+    std::shared_ptr<Attempt> attempt;
+  };
+
+  // In a handler of its own, so that `done` never comes from inside start().
+  void begin(std::shared_ptr<Job> job) {
+    boost::asio::post(tools_->io, [weak = weak_from_this(), job = std::move(job)] {
+      if (const auto self = weak.lock(); self && !self->stopped_) self->spawn(job);
+    });
+  }
+
+  void spawn(const std::shared_ptr<Job>& job) {
+    job->attempt = std::make_shared<Attempt>(tools_, std::move(job->spec), std::move(job->trace));
+    auto ended = [weak = weak_from_this(), job](const std::exception_ptr& thrown) {
+      if (const auto self = weak.lock(); self && !self->stopped_) self->end(job, thrown);
+    };
+    boost::asio::co_spawn(tools_->io.get_executor(), run_kind(job->attempt), std::move(ended));
+  }
+
+  void end(const std::shared_ptr<Job>& job, const std::exception_ptr& thrown) {
+    if (thrown) job->attempt->unknown(Reason::prober, "internal error: " + text_of(thrown));
+    Observation observation = job->attempt->finish();
+    running_.erase(job->place);
+    if (!waiting_.empty()) {
+      std::shared_ptr<Job> next = waiting_.front();
+      next->patience.reset();
+      running_.splice(running_.end(), waiting_, next->place);
+      begin(std::move(next));
+    }
+    job->done(std::move(observation));
+  }
+
+  void give_up(Job& waiter) {
+    std::shared_ptr<Job> job = *waiter.place;
+    waiting_.erase(job->place);
+    boost::asio::post(tools_->io, [weak = weak_from_this(), job = std::move(job)] {
+      const auto self = weak.lock();
+      if (!self || self->stopped_) return;
+      Observation observation;
+      observation.reason = Reason::prober;
+      observation.evidence = "waited " + format_duration(job->spec.timeout) + " for one of " +
+                             std::to_string(self->in_flight_max_) +
+                             " slots: this agent has too many slow probes";
+      job->done(std::move(observation));
+    });
+  }
+
+  const std::size_t in_flight_max_;
+  std::shared_ptr<probes::Toolbox> tools_;
+  bool stopped_ = false;
+  Jobs running_;
+  Jobs waiting_;
+};
+
+Prober::Prober(boost::asio::io_context& io, const ProberOptions& options)
+    : impl_(std::make_shared<Impl>(io, options)) {}
+
+Prober::~Prober() {
+  impl_->stop();
+}
+
+void Prober::start(const ProbeSpec& spec, ProbeDone done, ProbeTrace trace) {
+  impl_->start(spec, std::move(done), std::move(trace));
+}
+
+std::size_t Prober::running() const {
+  return impl_->running();
+}
+
+std::size_t Prober::waiting() const {
+  return impl_->waiting();
+}
+
+}  // namespace firebreak

@@ -1,0 +1,108 @@
+// OpenSSL through Asio's context, and directly where Asio has no word for it.
+#include "probes/tls.h"
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <sys/stat.h>
+
+#include <array>
+
+#include <boost/asio/ip/address.hpp>
+#include <boost/asio/ssl/context.hpp>
+
+namespace firebreak::probes {
+namespace {
+
+namespace ssl = boost::asio::ssl;
+
+constexpr std::size_t kContextsMax = 64;  // distinct CA files; then all are loaded again
+
+std::string last_problem() {
+  std::array<char, 256> text{};
+  ERR_error_string_n(ERR_get_error(), text.data(), text.size());
+  return text.data();
+}
+
+struct FreeCertificate {
+  void operator()(X509* certificate) const { X509_free(certificate); }
+};
+using Certificate = std::unique_ptr<X509, FreeCertificate>;
+
+Certificate peer_certificate(SSL* session) {
+  return Certificate(SSL_get1_peer_certificate(session));
+}
+
+}  // namespace
+
+Result<std::shared_ptr<ssl::context>> TlsContexts::get(bool verify, const std::string& ca_file) {
+  Key key{verify, ca_file, 0};
+  if (!ca_file.empty()) {
+    struct stat info {};
+    if (::stat(ca_file.c_str(), &info) != 0)
+      return make_error(Errc::not_found, "CA file " + ca_file + " cannot be read on this host");
+    key.changed_ns = info.st_mtim.tv_sec * 1'000'000'000 + info.st_mtim.tv_nsec;
+  }
+  if (const auto known = contexts_.find(key); known != contexts_.end()) return known->second;
+
+  auto context = std::make_shared<ssl::context>(ssl::context::tls_client);
+  SSL_CTX_set_min_proto_version(context->native_handle(), TLS1_2_VERSION);
+  context->set_verify_mode(verify ? ssl::verify_peer : ssl::verify_none);
+  boost::system::error_code failed;
+  if (verify && ca_file.empty()) context->set_default_verify_paths(failed);
+  if (verify && !ca_file.empty()) context->load_verify_file(ca_file, failed);
+  if (failed)
+    return make_error(Errc::invalid_argument, "CA file " + ca_file + ": " + failed.message());
+  if (contexts_.size() >= kContextsMax) contexts_.clear();
+  contexts_.emplace(std::move(key), context);
+  return context;
+}
+
+Result<void> expect_server_name(ssl_st* session, const std::string& name, bool verify) {
+  boost::system::error_code not_numeric;
+  boost::asio::ip::make_address(name, not_numeric);
+  const bool numeric = !not_numeric;
+  std::string copy = name;  // SSL_set_tlsext_host_name() is a macro with a C cast
+  if (!numeric &&
+      SSL_ctrl(session, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, copy.data()) != 1)
+    return make_error(Errc::invalid_argument, "'" + name + "' cannot be a TLS server name");
+  if (!verify) return {};
+  X509_VERIFY_PARAM* const wanted = SSL_get0_param(session);
+  X509_VERIFY_PARAM_set_hostflags(wanted, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+  const int accepted = numeric ? X509_VERIFY_PARAM_set1_ip_asc(wanted, name.c_str())
+                               : X509_VERIFY_PARAM_set1_host(wanted, name.c_str(), name.size());
+  if (accepted != 1)
+    return make_error(Errc::invalid_argument,
+                      "'" + name + "' cannot be verified: " + last_problem());
+  return {};
+}
+
+std::string describe_session(ssl_st* session) {
+  std::string text = std::string(SSL_get_version(session)) + ", " + SSL_get_cipher_name(session);
+  const Certificate certificate = peer_certificate(session);
+  if (!certificate) return text;
+  std::array<char, 256> subject{};
+  X509_NAME_oneline(X509_get_subject_name(certificate.get()), subject.data(),
+                    static_cast<int>(subject.size()));
+  text += ", certificate of " + std::string(subject.data());
+  if (const auto days = certificate_days_left(session))
+    text += ", expires in " + std::to_string(static_cast<int>(*days)) + " days";
+  return text;
+}
+
+std::string certificate_problem(ssl_st* session) {
+  const long verdict = SSL_get_verify_result(session);
+  return verdict == X509_V_OK ? "" : X509_verify_cert_error_string(verdict);
+}
+
+std::optional<double> certificate_days_left(ssl_st* session) {
+  const Certificate certificate = peer_certificate(session);
+  int days = 0;
+  int seconds = 0;
+  if (!certificate ||
+      ASN1_TIME_diff(&days, &seconds, nullptr, X509_get0_notAfter(certificate.get())) != 1)
+    return std::nullopt;
+  return days + seconds / 86400.0;
+}
+
+}  // namespace firebreak::probes
