@@ -298,6 +298,24 @@ def short_functions(files):
                 yield path, first, f"a function of {last - first + 1} lines, at most {FUNCTION_LINES_MAX}: split it"
 
 
+def no_sleep(files):
+    """A unit test does not sleep: it is told the time."""
+    for path in sources(files):
+        if path.startswith("tests/unit/"):
+            text = blank(files[path])
+            for match in re.finditer(r"\b(sleep_for|sleep_until|usleep|nanosleep|sleep)\s*\(", text):
+                yield path, line_of(text, match.start()), f"{match.group(1)}: hand the time over instead of waiting for it"
+
+
+def no_shell(files):
+    """Nothing of ours is run by a shell."""
+    for path in sources(files):
+        if path.split("/")[0] not in ("tests", "bench"):
+            text = blank(files[path])
+            for match in re.finditer(r"(?<![\w.>:])(?:std::)?(system|popen|execlp|execvp)\s*\(", text):
+                yield path, line_of(text, match.start()), f"{match.group(1)}() takes a shell or the PATH: name the program and its arguments"
+
+
 # --- Files ---------------------------------------------------------------------------------------
 
 def opening(files):
@@ -436,7 +454,8 @@ def check(files, folders):
     rules = {
         "arrows": arrows(files, graph), "acyclic": acyclic(files, graph), "links": links(files, graph), "listed": listed(files),
         "light headers": light_headers(files, graph), "purity": purity(files, graph), "one clock": one_clock(files),
-        "awaits": awaits(files), "short functions": short_functions(files), "opening": opening(files), "leftovers": leftovers(files),
+        "awaits": awaits(files), "short functions": short_functions(files), "no sleep": no_sleep(files), "no shell": no_shell(files),
+        "opening": opening(files), "leftovers": leftovers(files),
         "document links": document_links(files, folders), "document names": document_names(files), "packages": packages(files),
     }
     for rule, found in rules.items():

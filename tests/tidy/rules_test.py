@@ -106,6 +106,12 @@ passes("a long class is no function", rules.short_functions({"a.h": "struct S : 
 passes("a long table is no function", rules.short_functions({"a.cc": "constexpr std::array<int, 90> k{{\n" + "  1,\n" * 90 + "}};\n"}))
 passes("braces in text", rules.short_functions({"a.cc": "char c = '{';\nconst char* s = \"{\";\n// {\n" + "int x;\n" * 90 + "int f() { return 1; }\n"}))
 
+finds("sleeping unit test", rules.no_sleep({"tests/unit/t.cc": "void f() {\n  std::this_thread::sleep_for(1s);\n}"}), (2, "hand the time over"))
+passes("an integration test may wait", rules.no_sleep({"tests/integration/t.cc": "std::this_thread::sleep_for(1s);"}))
+for bad in ("std::system(text);", "popen(text, 0);", "execvp(a, b);"):
+    finds(f"shell: {bad}", rules.no_shell({"agent/a.cc": bad}), (1, "a shell or the PATH"))
+passes("no shell", rules.no_shell({"agent/a.cc": "std::generic_category(); x.system(1); y->system(); std::system_category(); // system()"}))
+
 # --- Files
 finds("no opening", rules.opening({"a.cc": "#include <x>\n"}), (1, "does not open"))
 finds("opening that is no sentence", rules.opening({"x.sh": "#!/bin/sh\n# tidy\n"}), (2, "does not open"))
