@@ -75,6 +75,9 @@ inline constexpr std::size_t kActionIdsMax = 10000;     // remembered by a host,
 inline constexpr auto kActionIdsFor = 720h;             // 30 days
 inline constexpr auto kActionIdsAtLeast = 24h;  // even beyond kActionIdsMax; then none is accepted
 inline constexpr auto kActionKillGrace = 2s;    // between TERM and KILL
+inline constexpr std::size_t kActuatorConnectionsMax = 8;  // one agent, and an operator's look
+inline constexpr std::size_t kActuatorReplyBytesMax = 1u << 20;  // unread; then it is cut off
+inline constexpr auto kActuatorStopWait = 15s;  // for running actions, under the unit's 20 s
 
 // Coordinator.
 inline constexpr std::size_t kIngestQueueEventsMax =
