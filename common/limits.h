@@ -68,6 +68,9 @@ inline constexpr std::size_t kActionOutputBytesMax = 4096;  // kept head and tai
 inline constexpr auto kActionTimeoutMax = 3600s;
 inline constexpr std::size_t kActionArgsMax = 32;
 inline constexpr std::size_t kActionsRunningMax = 8;  // per host
+inline constexpr auto kOrderLifetime = 60s;           // an order that has not begun by then is void
+inline constexpr auto kOutcomeGrace = 30s;            // after the time-out: the outcome's way here
+inline constexpr std::size_t kActionsPerIncidentMax = 500;  // shown; the oldest ended ones go
 inline constexpr std::size_t kActionParameterBytesMax = 256;
 inline constexpr std::size_t kActionIdBytesMax = 128;
 inline constexpr std::size_t kActionsPerHostMax = 256;  // allowed by name
@@ -91,6 +94,11 @@ inline constexpr std::size_t kWatchersMax = 256;
 inline constexpr std::size_t kWatchQueueMax =
     1024;                                // a watcher that reads slower is told that it missed some
 inline constexpr auto kLateAfter = 60s;  // older results fill history only
+inline constexpr auto kDeliverySlack = 3s;  // from probe to commit: a flush, a batch, a transaction
+inline constexpr auto kWarmUp = 30s;        // after a start: agents that were known are waited for
+inline constexpr auto kValidateAgainMin = 30s;  // after a validation that did not pass, doubling
+inline constexpr auto kValidateAgainMax = 15min;
+inline constexpr std::size_t kPastIncarnationsMax = 64;  // of one agent, whose results are repeats
 inline constexpr std::size_t kWindowBuckets = 60;  // a window is at most this many buckets fine
 
 // Notifications and http actions, sent by the coordinator itself.

@@ -15,7 +15,7 @@
 namespace firebreak::core {
 
 // Whether the agent's confirmed verdict may be used now: attached, a result since then, the newest
-// confirmed one no older than three intervals and a timeout, and the verdict not unknown.
+// one no older than three intervals, a timeout and its way here, and the verdict not unknown.
 [[nodiscard]] bool is_fresh(const AgentState& agent, const SeriesState& series,
                             const ProbeSpec& spec, Instant now);
 

@@ -69,7 +69,8 @@ struct ActionRun {
   ActionId id;
   ActionName name;
   IncidentId incident;
-  std::string target;  // agent's name, or "coordinator"
+  std::string target;   // agent's name, or "coordinator"
+  bool on_host = true;  // by an agent; else an http action of the coordinator
   std::size_t stage = 0;
   ActionState state = ActionState::ordered;
   Instant ordered;
@@ -99,6 +100,7 @@ struct PlaybookRun {
   Instant since;  // stages count from here
   std::size_t next_stage = 0;
   std::deque<Step> due;               // of the stages that have begun; one at a time, in order
+  bool verify_failed = false;         // a probe after the last action was not good
   std::optional<Instant> wait_until;  // the last action seems to have helped: no further one before
 };
 
@@ -182,8 +184,11 @@ struct ServiceState {
   std::optional<policy::SeverityIndex> severity;
   std::string because;  // the rule and level that decided
   Instant shown{};      // the first result that showed what the rule says
-  bool blind = false;   // the severity stands only because no rule can be decided: nothing is done
+  bool blind = false;   // the severity stands though no rule says so now (data is missing, or
+                        // keep_for): nothing is done
   IncidentId open_incident;
+  // A person resolved the incident while its rules held: another one is opened only for worse.
+  std::optional<policy::SeverityIndex> dismissed;
   Instant evaluated{};
 };
 

@@ -1,0 +1,27 @@
+// The playbook, running: stages at their times, actions one at a time, outcomes as they come.
+#pragma once
+
+#include <optional>
+
+#include "coordinator/core/turn.h"
+
+namespace firebreak::core {
+
+// The incident has reached its severity: finds the playbook for it, whose stages count from now.
+void begin_playbook(Turn& turn, Incident& incident);
+// It has recovered, or its service is gone: what is due is not done any more.
+void end_playbook(Incident& incident);
+
+// Begins the stages that are due and the next action; gives up on what got no answer in time.
+void contain(Turn& turn, Incident& incident);
+[[nodiscard]] bool is_action_running(const Incident& incident);
+// When contain() must run again if nothing happens before.
+[[nodiscard]] std::optional<Instant> containment_due(const State& state, const Incident& incident);
+
+void action_reported(Turn& turn, const ActionReported& event);
+// The answer to a probe that an action asked for.
+void verification_answered(Turn& turn, const ProbeNowFinished& event);
+// The coordinator's own actions cannot have outlived it.
+void forget_http_actions(Turn& turn);
+
+}  // namespace firebreak::core

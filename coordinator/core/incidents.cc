@@ -1,0 +1,338 @@
+// Opening, following the severity, the clocks, and the end.
+#include "coordinator/core/incidents.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "common/limits.h"
+#include "common/text.h"
+#include "coordinator/core/containment.h"
+#include "coordinator/core/rules.h"
+#include "coordinator/core/timeline.h"
+#include "coordinator/core/validation.h"
+
+namespace firebreak::core {
+
+namespace {
+
+using policy::SeverityIndex;
+
+const std::string kEngine = "engine";
+
+void at_first(std::optional<Instant>& first, std::optional<Instant> at) {
+  if (at) first = first ? std::min(*first, *at) : *at;
+}
+
+// The format, with the day's number for %N, and a suffix where that is not unique.
+IncidentId new_id(State& state, Instant now) {
+  const std::int64_t day = std::chrono::floor<std::chrono::days>(now.time_since_epoch()).count();
+  if (day != state.incident_day) {
+    state.incident_day = day;
+    state.incidents_today = 0;
+  }
+  ++state.incidents_today;
+  std::string number = std::to_string(state.incidents_today);
+  number.insert(0, number.size() < 3 ? 3 - number.size() : 0, '0');
+  std::string format = state.policy->incident_id_format;
+  for (auto at = format.find("%N"); at != std::string::npos; at = format.find("%N", at))
+    format.replace(at, 2, number);
+  const std::string text = format_strftime(now, format);
+  state.same_incident_id = text == state.last_incident_id ? state.same_incident_id + 1 : 1;
+  state.last_incident_id = text;
+  IncidentId id(text);
+  while (state.same_incident_id > 1 || state.incidents.contains(id)) {
+    id =
+        IncidentId(text + "-" + std::to_string(std::max<std::uint64_t>(state.same_incident_id, 2)));
+    if (!state.incidents.contains(id)) break;
+    ++state.same_incident_id;
+  }
+  return id;
+}
+
+void take_severity(const State& state, Incident& incident, SeverityIndex severity) {
+  incident.severity = severity;
+  incident.severity_name = state.policy->severities[severity].name;
+  if (incident.peak_severity.empty() || severity < incident.peak_rank) {
+    incident.peak_rank = severity;
+    incident.peak_severity = incident.severity_name;
+  }
+}
+
+Incident& add_incident(Turn& turn, const ServiceName& service, SeverityIndex severity) {
+  State& state = turn.state;
+  const IncidentId id = new_id(state, turn.now);
+  Incident& incident = state.incidents[id];
+  incident.id = id;
+  incident.service = service;
+  incident.opened = incident.detected = turn.now;
+  incident.raised = incident.last_update = incident.last_reminder = turn.now;
+  take_severity(state, incident, severity);
+  state.services[service].open_incident = id;
+  turn.attend.insert(id);
+  return incident;
+}
+
+void open_incident(Turn& turn, const ServiceName& service) {
+  State& state = turn.state;
+  if (state.incidents.size() - state.resolved_order.size() >= limits::kOpenIncidentsMax) return;
+  const ServiceState& mine = state.services[service];
+  Incident& incident = add_incident(turn, service, *mine.severity);
+  incident.title = describe_fault(state, service, turn.now);
+  incident.detected = std::min(mine.shown, turn.now);
+  add_entry(turn, incident, "opened", kEngine,
+            "opened at " + incident.severity_name + ": " + incident.title,
+            "because " + mine.because + "; detected " + format_rfc3339(incident.detected));
+  notify(turn, incident, NotificationKind::opened, "Because " + mine.because);
+  begin_playbook(turn, incident);
+}
+
+// What rules and the declaration say together; empty: nothing holds any more.
+std::optional<SeverityIndex> severity_now(const State& state, const Incident& incident) {
+  const auto service = state.services.find(incident.service);
+  std::optional<SeverityIndex> severity = incident.declared_severity;
+  if (service != state.services.end() && service->second.severity)
+    severity =
+        severity ? std::min(*severity, *service->second.severity) : *service->second.severity;
+  return severity;
+}
+
+void stop_validation(Turn& turn, const Incident& incident) {
+  const auto running = turn.state.validations.find(incident.validation);
+  if (running != turn.state.validations.end() && running->second.verdict == Verdict::running)
+    cancel_validation(turn, incident.validation);
+}
+
+void become_quiet(Turn& turn, Incident& incident) {
+  incident.quiet_since = turn.now;
+  incident.phase = Phase::monitoring;
+  incident.validate_at = turn.now;
+  incident.validations_failed = 0;
+  incident.failing_check.clear();
+  end_playbook(incident);
+  add_entry(turn, incident, "phase", kEngine, "no rule holds any more: monitoring");
+}
+
+void become_loud(Turn& turn, Incident& incident) {
+  incident.quiet_since.reset();
+  incident.validate_at.reset();
+  incident.phase = Phase::investigating;
+  stop_validation(turn, incident);
+  add_entry(turn, incident, "phase", kEngine,
+            "it is back: " + describe_fault(turn.state, incident.service, turn.now));
+}
+
+void follow_severity(Turn& turn, Incident& incident) {
+  if (turn.state.policy->find_service(incident.service) == nullptr) return;
+  const auto severity = severity_now(turn.state, incident);
+  if (!severity) {
+    if (!incident.quiet_since) become_quiet(turn, incident);
+    return;
+  }
+  const bool back = incident.quiet_since.has_value();
+  if (back) become_loud(turn, incident);
+  const bool raised = !incident.severity || *severity < *incident.severity;
+  if (incident.severity != severity) {
+    const std::string change = (raised ? "raised to " : "lowered to ") +
+                               turn.state.policy->severities[*severity].name + " (was " +
+                               incident.severity_name + ")";
+    take_severity(turn.state, incident, *severity);
+    if (raised) {
+      incident.raised = turn.now;
+      incident.acknowledge_overdue = incident.resolve_overdue = false;
+    }
+    add_entry(turn, incident, "severity", kEngine, change,
+              describe_fault(turn.state, incident.service, turn.now));
+    notify(turn, incident, NotificationKind::severity_changed, change);
+  }
+  if (raised || back) begin_playbook(turn, incident);
+}
+
+const policy::Severity* severity_of(const State& state, const Incident& incident) {
+  return incident.severity ? &state.policy->severities[*incident.severity] : nullptr;
+}
+
+// One clock: says once that it has run out.
+void overdue(Turn& turn, Incident& incident, NotificationKind kind, const std::string& what) {
+  add_entry(turn, incident, "clock", kEngine, what);
+  notify(turn, incident, kind, what);
+}
+
+struct Clocks {
+  std::optional<Instant> acknowledge, update, resolve;
+};
+Clocks clocks_of(const State& state, const Incident& incident) {
+  Clocks clocks;
+  const policy::Severity* severity = severity_of(state, incident);
+  if (severity == nullptr) return clocks;
+  if (severity->acknowledge && !incident.acknowledged && !incident.acknowledge_overdue)
+    clocks.acknowledge = incident.raised + *severity->acknowledge;
+  if (severity->update)
+    clocks.update = std::max(incident.last_update, incident.last_reminder) + *severity->update;
+  if (severity->resolve && !incident.resolve_overdue)
+    clocks.resolve = incident.raised + *severity->resolve;
+  return clocks;
+}
+
+void run_clocks(Turn& turn, Incident& incident) {
+  const Clocks clocks = clocks_of(turn.state, incident);
+  const policy::Severity* severity = severity_of(turn.state, incident);
+  if (clocks.acknowledge && *clocks.acknowledge <= turn.now) {
+    incident.acknowledge_overdue = true;
+    overdue(turn, incident, NotificationKind::acknowledge_overdue,
+            "not acknowledged within " + format_duration(*severity->acknowledge));
+  }
+  if (clocks.resolve && *clocks.resolve <= turn.now) {
+    incident.resolve_overdue = true;
+    overdue(turn, incident, NotificationKind::resolve_overdue,
+            "not resolved within " + format_duration(*severity->resolve));
+  }
+  if (clocks.update && *clocks.update <= turn.now) {
+    incident.last_reminder = turn.now;
+    overdue(turn, incident, NotificationKind::update_due,
+            "no update for " + humanize_duration(turn.now - incident.last_update));
+  }
+}
+
+bool may_validate(const State& state, const Incident& incident) {
+  return incident.quiet_since && incident.validate_at && !is_action_running(incident) &&
+         state.policy->find_service(incident.service) != nullptr;
+}
+
+void prove_recovery(Turn& turn, Incident& incident) {
+  if (!may_validate(turn.state, incident) || *incident.validate_at > turn.now) return;
+  incident.validate_at.reset();
+  incident.validation = ValidationId(turn.next_id("val"));
+  ++incident.validations;
+  add_entry(turn, incident, "validation", kEngine,
+            "validation " + incident.validation.str() + " begins");
+  start_validation(turn, incident.validation, incident.service, incident.id, kEngine);
+}
+
+void set_alarm(Turn& turn, const Incident& incident) {
+  std::optional<Instant> next = containment_due(turn.state, incident);
+  if (!incident.resolved) {
+    const Clocks clocks = clocks_of(turn.state, incident);
+    at_first(next, clocks.acknowledge);
+    at_first(next, clocks.update);
+    at_first(next, clocks.resolve);
+    if (may_validate(turn.state, incident)) at_first(next, incident.validate_at);
+  }
+  turn.state.incident_alarms.set(incident.id, next);
+}
+
+// "post: HTTP status 500": the check at which a validation ended.
+std::string failing_check(const Validation& validation) {
+  const policy::Service* service =
+      validation.policy ? validation.policy->find_service(validation.service) : nullptr;
+  const std::size_t at = validation.current;
+  if (service == nullptr || at >= validation.checks.size() || at >= service->checklist.size())
+    return "the checklist could not be run";
+  const std::string& detail = validation.checks[at].detail;
+  return service->checklist[at].name + (detail.empty() ? "" : ": " + detail);
+}
+
+}  // namespace
+
+void service_judged(Turn& turn, const ServiceName& service) {
+  ServiceState& mine = turn.state.services[service];
+  if (!mine.open_incident.empty()) {
+    turn.attend.insert(mine.open_incident);
+    return;
+  }
+  if (!mine.severity) {
+    mine.dismissed.reset();
+    return;
+  }
+  if (mine.blind || (mine.dismissed && *mine.dismissed <= *mine.severity)) return;
+  mine.dismissed.reset();
+  open_incident(turn, service);
+}
+
+void declare_incident(Turn& turn, const DeclareIncident& what, const std::string& by) {
+  Incident& incident = add_incident(turn, what.service, what.severity);
+  incident.declared = true;
+  incident.declared_severity = what.severity;
+  incident.title = what.title.empty() ? "declared by " + by : what.title;
+  incident.request_id = what.request_id;
+  add_entry(turn, incident, "opened", "operator:" + by,
+            "declared at " + incident.severity_name + ": " + incident.title);
+  notify(turn, incident, NotificationKind::opened, "Declared by " + by);
+  begin_playbook(turn, incident);
+}
+
+void attend(Turn& turn, const IncidentId& id) {
+  const auto found = turn.state.incidents.find(id);
+  if (found == turn.state.incidents.end() || !turn.state.policy) return;
+  Incident& incident = found->second;
+  if (!incident.resolved) {
+    follow_severity(turn, incident);
+    run_clocks(turn, incident);
+  }
+  contain(turn, incident);
+  if (!incident.resolved) prove_recovery(turn, incident);
+  set_alarm(turn, incident);
+}
+
+void resolve(Turn& turn, Incident& incident, const std::string& by, const std::string& reason) {
+  State& state = turn.state;
+  end_playbook(incident);
+  incident.phase = Phase::resolved;
+  incident.resolved = turn.now;
+  incident.resolved_by = by;
+  incident.validate_at.reset();
+  for (const auto& [request, verification] : incident.verifications)
+    state.verifications.erase(request);
+  incident.verifications.clear();
+  add_entry(turn, incident, "resolved", by, reason,
+            "open for " + humanize_duration(turn.now - incident.opened));
+  notify(turn, incident, NotificationKind::resolved, "Resolved by " + by + ": " + reason);
+  const auto service = state.services.find(incident.service);
+  if (service != state.services.end() && service->second.open_incident == incident.id) {
+    service->second.open_incident = IncidentId();
+    service->second.dismissed = service->second.severity;
+  }
+  turn.attend.insert(incident.id);
+  state.resolved_order.push_back(incident.id);
+  stop_validation(turn, incident);
+}
+
+void drop_oldest_resolved(State& state) {
+  while (state.resolved_order.size() > limits::kResolvedIncidentsKept) {
+    const IncidentId oldest = state.resolved_order.front();
+    state.resolved_order.pop_front();
+    state.incidents.erase(oldest);
+    state.incident_alarms.set(oldest, std::nullopt);
+    std::erase_if(state.actions_running, [&](const auto& run) { return run.second == oldest; });
+  }
+}
+
+void validation_ended(Turn& turn, const ValidationId& id) {
+  State& state = turn.state;
+  const auto validation = state.validations.find(id);
+  if (validation == state.validations.end()) return;
+  const auto found = state.incidents.find(validation->second.incident);
+  if (found == state.incidents.end()) return;
+  Incident& incident = found->second;
+  if (incident.resolved || !incident.quiet_since || incident.validation != id) return;
+  turn.attend.insert(incident.id);
+  if (validation->second.verdict == Verdict::passed) {
+    add_entry(turn, incident, "validation", kEngine, "validation " + id.str() + " passed");
+    resolve(turn, incident, kEngine, "recovery proven by validation " + id.str());
+    return;
+  }
+  const Duration delay = std::min<Duration>(
+      limits::kValidateAgainMin * (1 << std::min(incident.validations_failed, 8)),
+      limits::kValidateAgainMax);
+  ++incident.validations_failed;
+  incident.validate_at = turn.now + delay;
+  const std::string check = failing_check(validation->second);
+  const std::string text = "validation " + id.str() + " " + to_string(validation->second.verdict) +
+                           ": " + check + "; again in " + format_duration(delay);
+  add_entry(turn, incident, "validation", kEngine, text);
+  const bool is_new = incident.failing_check != check;
+  incident.failing_check = check;
+  if (is_new) notify(turn, incident, NotificationKind::validation_failed, text);
+}
+
+}  // namespace firebreak::core

@@ -1,0 +1,192 @@
+// The hot path: a result of a healthy probe changes two fields and a window, and wakes nobody.
+#include "coordinator/core/ingest.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "common/limits.h"
+#include "coordinator/core/inputs.h"
+#include "coordinator/core/rules.h"
+
+namespace firebreak::core {
+
+namespace {
+
+void wake_readers(State& state, const ProbeInputs& inputs) {
+  for (const auto& [service, reading] : inputs.readers) state.dirty.insert(service);
+}
+
+// A probe's readers after one result; `changed`: the verdict, or that there is one at all.
+void wake_readers(State& state, const ProbeInputs& inputs, bool changed, Instant now) {
+  for (const auto& [service, reading] : inputs.readers) {
+    if (changed || reading.newest) {
+      state.dirty.insert(service);
+    } else if (reading.windowed) {
+      const auto found = state.services.find(service);
+      const Instant evaluated = found == state.services.end() ? now : found->second.evaluated;
+      state.service_alarms.set_earlier(service, std::max(now, evaluated + kLookEvery));
+    }
+  }
+}
+
+void begin_incarnation(AgentState& agent, std::uint64_t incarnation) {
+  if (agent.incarnation == incarnation) return;
+  if (agent.incarnation != 0) agent.past_incarnations.insert(agent.incarnation);
+  if (agent.past_incarnations.size() > limits::kPastIncarnationsMax)
+    agent.past_incarnations.erase(agent.past_incarnations.begin());
+  agent.incarnation = incarnation;
+  agent.last_seq = 0;
+  agent.refs.clear();
+}
+
+void define_series(AgentState& agent, const std::vector<SeriesDefined>& series) {
+  for (const SeriesDefined& defined : series) {
+    if (defined.ref >= limits::kSeriesPerAgentMax) continue;
+    if (agent.refs.size() <= defined.ref) agent.refs.resize(defined.ref + 1);
+    agent.refs[defined.ref] = defined.key;
+  }
+}
+
+// The series of a probe that this agent is to run; null: another one.
+SeriesState* find_series(const State& state, AgentState& agent, std::uint32_t ref) {
+  if (ref >= agent.refs.size() || !agent.refs[ref]) return nullptr;
+  const ProbeKey& key = *agent.refs[ref];
+  const auto found = agent.series.find(key);
+  if (found != agent.series.end()) return &found->second;
+  if (!state.inputs || !agent.services.contains(key.service)) return nullptr;
+  const auto inputs = state.inputs->probes.find(key);
+  if (inputs == state.inputs->probes.end()) return nullptr;
+  SeriesState& series = agent.series[key];
+  series.key = key;
+  series.inputs = &inputs->second;
+  series.window.configure(inputs->second.window);
+  return &series;
+}
+
+// Whether the verdict that counts changed.
+bool take_verdict(SeriesState& series, const ResultRow& row, Instant observed) {
+  const Status status = row.observation.status;
+  const bool agrees = status == series.confirmed && series.confirmed_at != Instant{};
+  if (!row.confirmed && !agrees) {
+    if (series.suspected_since == Instant{} || series.suspected != status)
+      series.suspected_since = observed;
+    series.suspected = status;
+    return false;
+  }
+  if (!agrees) {
+    const bool suspected = series.suspected_since != Instant{} && series.suspected == status;
+    series.confirmed_since = suspected ? series.suspected_since : observed;
+    series.confirmed = status;
+  }
+  series.suspected_since = {};
+  series.confirmed_at = observed;
+  series.confirmed_by = row.observation;
+  return !agrees;
+}
+
+void take_row(State& state, AgentState& agent, const ResultRow& row) {
+  ++state.counters.results;
+  SeriesState* series = find_series(state, agent, row.ref);
+  if (series == nullptr) {
+    ++state.counters.unknown_probe;
+    return;
+  }
+  const Observation& seen = row.observation;
+  const Instant observed = std::min(row.observed, state.now);
+  if (state.now - observed > limits::kLateAfter + seen.latency) {
+    ++state.counters.late;
+    return;
+  }
+  bool changed = take_verdict(*series, row, observed);
+  // Not by a result that is yet to be confirmed: the verdict before it may be of another day.
+  if (agent.attached && !series->live && series->confirmed_at == observed)
+    changed = series->live = true;
+  series->observed = observed;
+  if (seen.status != Status::unknown && series->window.span() > Duration{0}) {
+    Window::Sample sample{seen.status == Status::critical, seen.latency, {}};
+    if (!seen.values.empty()) sample.value = seen.values.front().value;
+    series->window.add(observed, sample);
+  }
+  if (series->inputs != nullptr) wake_readers(state, *series->inputs, changed, state.now);
+}
+
+}  // namespace
+
+void select_services(State& state, AgentState& agent) {
+  for (const ServiceName& service : agent.services) state.vantages[service].erase(agent.name);
+  agent.services.clear();
+  if (!state.policy) return;
+  cel::Map labels;
+  for (const auto& [name, value] : agent.labels) labels.emplace(name, value);
+  cel::Bindings bindings;
+  bindings.set("name", agent.name.str());
+  bindings.set("labels", cel::Value(std::move(labels)));
+  for (const auto& [name, service] : state.policy->services) {
+    if (!service.agents || !service.agents->evaluate(bindings).is_true()) continue;
+    agent.services.insert(name);
+    state.vantages[name].insert(agent.name);
+  }
+  std::erase_if(agent.series,
+                [&](const auto& entry) { return !agent.services.contains(entry.first.service); });
+}
+
+void lose_agent(Turn& turn, AgentState& agent) {
+  agent.attached = false;
+  for (auto& [key, series] : agent.series) {
+    series.live = false;
+    if (series.inputs != nullptr) wake_readers(turn.state, *series.inputs);
+  }
+}
+
+void agent_attached(Turn& turn, const AgentAttached& event) {
+  State& state = turn.state;
+  AgentState& agent = state.agents[event.agent];
+  agent.name = event.agent;
+  begin_incarnation(agent, event.incarnation);
+  lose_agent(turn, agent);
+  agent.attached = true;
+  agent.version = event.version;
+  agent.labels = event.labels;
+  agent.actions = event.actions;
+  agent.clock_skew = event.clock_skew;
+  agent.last_seen = turn.now;
+  select_services(state, agent);
+  turn.emit(SendAssignment{event.agent});
+}
+
+void agent_detached(Turn& turn, const AgentDetached& event) {
+  const auto found = turn.state.agents.find(event.agent);
+  if (found == turn.state.agents.end() || found->second.incarnation != event.incarnation) return;
+  lose_agent(turn, found->second);
+}
+
+void results_received(Turn& turn, const ResultsReceived& event) {
+  State& state = turn.state;
+  AgentState& agent = state.agents[event.agent];
+  agent.name = event.agent;
+  if (agent.past_incarnations.contains(event.incarnation)) {
+    state.counters.duplicates += event.rows.size();
+    return;
+  }
+  begin_incarnation(agent, event.incarnation);
+  agent.last_seen = turn.now;
+  define_series(agent, event.series);
+  if (event.rows.empty()) return;
+  const std::uint64_t next = agent.last_seq + 1;
+  if (event.first_seq > next) {
+    const std::uint64_t gap = event.first_seq - next;
+    const std::uint64_t dropped = std::min(gap, event.dropped_before);
+    agent.dropped_results += dropped;
+    state.counters.dropped_by_agents += dropped;
+    // What an incarnation sent before this coordinator knew it is not missing here.
+    if (agent.last_seq != 0) state.counters.missing += gap - dropped;
+  }
+  const std::uint64_t skip =
+      event.first_seq >= next ? 0 : std::min(next - event.first_seq, event.rows.size());
+  state.counters.duplicates += skip;
+  for (std::size_t i = skip; i < event.rows.size(); ++i) take_row(state, agent, event.rows[i]);
+  agent.last_seq = std::max(agent.last_seq, event.first_seq + event.rows.size() - 1);
+}
+
+}  // namespace firebreak::core

@@ -1,0 +1,238 @@
+// Each wish has two sides: whether it may be, said before it is journaled, and what it does.
+#include "coordinator/core/operator.h"
+
+#include <cmath>
+#include <string>
+#include <utility>
+
+#include "common/limits.h"
+#include "coordinator/core/incidents.h"
+#include "coordinator/core/inputs.h"
+#include "coordinator/core/step.h"
+#include "coordinator/core/timeline.h"
+#include "coordinator/core/validation.h"
+
+namespace firebreak::core {
+
+namespace {
+
+using policy::FactType;
+
+std::string quoted(const std::string& name) {
+  return "\"" + name + "\"";
+}
+
+Result<> open_incident(const State& state, const IncidentId& id) {
+  const auto found = state.incidents.find(id);
+  if (found == state.incidents.end())
+    return make_error(Errc::not_found, "there is no incident " + quoted(id.str()) +
+                                           "; `firebreak incidents` lists them");
+  if (found->second.resolved)
+    return make_error(Errc::failed_precondition, "incident " + id.str() + " was resolved at " +
+                                                     format_utc(*found->second.resolved) +
+                                                     " UTC by " + found->second.resolved_by);
+  return {};
+}
+
+Result<> known_service(const State& state, const ServiceName& service) {
+  if (state.policy && state.policy->find_service(service) != nullptr) return {};
+  return make_error(Errc::not_found, "the policy has no service " + quoted(service.str()) +
+                                         "; `firebreak services` lists them");
+}
+
+Result<> short_enough(const char* what, const std::string& text) {
+  if (text.size() <= limits::kTextBytesMax) return {};
+  return make_error(Errc::invalid_argument,
+                    std::string(what) + " has " + std::to_string(text.size()) + " bytes; at most " +
+                        std::to_string(limits::kTextBytesMax) + " are kept");
+}
+
+std::optional<Phase> phase_of(const std::string& name) {
+  for (const Phase phase : {Phase::investigating, Phase::identified, Phase::monitoring})
+    if (name == to_string(phase)) return phase;
+  return std::nullopt;
+}
+
+const char* name_of(FactType type) {
+  switch (type) {
+    case FactType::boolean:
+      return "bool";
+    case FactType::integer:
+      return "int";
+    case FactType::real:
+      return "double";
+    case FactType::string:
+      return "string";
+  }
+  return "?";
+}
+
+// The value as the fact's declaration wants it; empty: it is of another type.
+std::optional<cel::Value> fitting(const cel::Value& value, FactType type) {
+  using Kind = cel::Value::Kind;
+  switch (type) {
+    case FactType::boolean:
+      if (value.is(Kind::boolean)) return value;
+      break;
+    case FactType::integer:
+      if (value.is(Kind::integer)) return value;
+      break;
+    case FactType::real:
+      if (value.is(Kind::real) && std::isfinite(value.as_double())) return value;
+      if (value.is(Kind::integer)) return cel::Value(static_cast<double>(value.as_int()));
+      break;
+    case FactType::string:
+      if (value.is(Kind::string)) return value;
+      break;
+  }
+  return std::nullopt;
+}
+
+Result<> known_fact(const State& state, const FactName& fact, const ServiceName& service) {
+  if (!state.policy || !state.policy->facts.contains(fact))
+    return make_error(Errc::not_found, "the policy declares no fact " + quoted(fact.str()) +
+                                           "; add it to `facts:` there");
+  if (service.empty()) return {};
+  return known_service(state, service);
+}
+
+Result<> may(const State& state, const AcknowledgeIncident& wish) {
+  if (const auto open = open_incident(state, wish.incident); !open) return open.error();
+  return short_enough("the note", wish.note);
+}
+Result<> may(const State& state, const AddNote& wish) {
+  if (const auto open = open_incident(state, wish.incident); !open) return open.error();
+  if (!wish.phase.empty() && !phase_of(wish.phase))
+    return make_error(Errc::invalid_argument,
+                      quoted(wish.phase) +
+                          " is no phase of a note; it is investigating, identified or monitoring");
+  if (wish.text.empty() && wish.phase.empty())
+    return make_error(Errc::invalid_argument, "the note is empty; give a text or a phase");
+  return short_enough("the note", wish.text);
+}
+Result<> may(const State& state, const DeclareIncident& wish) {
+  if (const auto known = known_service(state, wish.service); !known) return known.error();
+  if (wish.severity >= state.policy->severities.size())
+    return make_error(Errc::invalid_argument, "the policy has no such severity");
+  const auto service = state.services.find(wish.service);
+  if (service != state.services.end() && !service->second.open_incident.empty()) {
+    const Incident& open = state.incidents.at(service->second.open_incident);
+    if (!wish.request_id.empty() && open.request_id == wish.request_id) return {};
+    return make_error(Errc::already_exists, "incident " + open.id.str() + " is already open for " +
+                                                quoted(wish.service.str()) +
+                                                "; add a note to it instead");
+  }
+  if (state.incidents.size() - state.resolved_order.size() >= limits::kOpenIncidentsMax)
+    return make_error(Errc::resource_exhausted,
+                      "too many incidents are open; resolve some of them first");
+  return short_enough("the title", wish.title);
+}
+Result<> may(const State& state, const ResolveIncident& wish) {
+  if (const auto open = open_incident(state, wish.incident); !open) return open.error();
+  if (wish.reason.empty())
+    return make_error(Errc::invalid_argument,
+                      "say why incident " + wish.incident.str() + " is over: give a reason");
+  return short_enough("the reason", wish.reason);
+}
+Result<> may(const State& state, const SetFact& wish) {
+  if (const auto known = known_fact(state, wish.fact, wish.service); !known) return known.error();
+  const FactType type = state.policy->facts.at(wish.fact).type;
+  if (!fitting(wish.value, type))
+    return make_error(Errc::invalid_argument, "fact " + quoted(wish.fact.str()) + " is a " +
+                                                  name_of(type) + ", not " +
+                                                  cel::to_string(wish.value));
+  if (wish.value.is(cel::Value::Kind::string))
+    return short_enough("the value", wish.value.as_string());
+  return {};
+}
+Result<> may(const State& state, const ClearFact& wish) {
+  return known_fact(state, wish.fact, wish.service);
+}
+Result<> may(const State& state, const StartValidation& wish) {
+  if (const auto known = known_service(state, wish.service); !known) return known.error();
+  if (wish.id.empty() || state.validations.contains(wish.id))
+    return make_error(Errc::already_exists,
+                      "a validation needs an id of its own, " + quoted(wish.id.str()) + " is not");
+  return {};
+}
+Result<> may(const State& state, const CancelValidation& wish) {
+  if (state.validations.contains(wish.id)) return {};
+  return make_error(Errc::not_found, "there is no validation " + quoted(wish.id.str()));
+}
+
+void perform(Turn& turn, const AcknowledgeIncident& wish, const std::string& by) {
+  Incident& incident = turn.state.incidents.at(wish.incident);
+  incident.last_update = turn.now;
+  turn.attend.insert(incident.id);
+  if (incident.acknowledged) {
+    add_entry(turn, incident, "note", "operator:" + by,
+              wish.note.empty() ? "acknowledged it too" : wish.note);
+    return;
+  }
+  incident.acknowledged = turn.now;
+  incident.acknowledged_by = by;
+  add_entry(turn, incident, "acknowledged", "operator:" + by, "acknowledged", wish.note);
+  notify(turn, incident, NotificationKind::acknowledged, "acknowledged by " + by);
+}
+void perform(Turn& turn, const AddNote& wish, const std::string& by) {
+  Incident& incident = turn.state.incidents.at(wish.incident);
+  incident.last_update = turn.now;
+  turn.attend.insert(incident.id);
+  const auto phase = phase_of(wish.phase);
+  if (phase && *phase != incident.phase) {
+    incident.phase = *phase;
+    add_entry(turn, incident, "phase", "operator:" + by, to_string(*phase));
+  }
+  if (!wish.text.empty()) add_entry(turn, incident, "note", "operator:" + by, wish.text);
+}
+void perform(Turn& turn, const DeclareIncident& wish, const std::string& by) {
+  if (turn.state.services[wish.service].open_incident.empty()) declare_incident(turn, wish, by);
+}
+void perform(Turn& turn, const ResolveIncident& wish, const std::string& by) {
+  resolve(turn, turn.state.incidents.at(wish.incident), "operator:" + by, wish.reason);
+}
+
+// Wakes the rules that read the fact and writes it on their incidents.
+void fact_changed(Turn& turn, const FactName& fact, const ServiceName& scope, const std::string& by,
+                  const std::string& text) {
+  State& state = turn.state;
+  const auto readers = state.inputs->facts.find(fact);
+  if (readers == state.inputs->facts.end()) return;
+  for (const ServiceName& service : readers->second) {
+    if (!scope.empty() && service != scope) continue;
+    state.dirty.insert(service);
+    const auto found = state.services.find(service);
+    if (found == state.services.end() || found->second.open_incident.empty()) continue;
+    add_entry(turn, state.incidents.at(found->second.open_incident), "fact", "operator:" + by,
+              text);
+  }
+}
+void perform(Turn& turn, const SetFact& wish, const std::string& by) {
+  const auto value = fitting(wish.value, turn.state.policy->facts.at(wish.fact).type);
+  turn.state.facts[{wish.fact, wish.service}] = {*value, by, turn.now};
+  fact_changed(turn, wish.fact, wish.service, by, wish.fact.str() + " = " + cel::to_string(*value));
+}
+void perform(Turn& turn, const ClearFact& wish, const std::string& by) {
+  turn.state.facts.erase({wish.fact, wish.service});
+  fact_changed(turn, wish.fact, wish.service, by, wish.fact.str() + " cleared");
+}
+void perform(Turn& turn, const StartValidation& wish, const std::string& by) {
+  start_validation(turn, wish.id, wish.service, IncidentId(), "operator:" + by);
+}
+void perform(Turn& turn, const CancelValidation& wish, const std::string& /*by*/) {
+  if (turn.state.validations.at(wish.id).verdict == Verdict::running)
+    cancel_validation(turn, wish.id);
+}
+
+}  // namespace
+
+Result<> may_ask(const State& state, const OperatorAsked& event) {
+  return std::visit([&](const auto& wish) { return may(state, wish); }, event.what);
+}
+
+void operator_asked(Turn& turn, const OperatorAsked& event) {
+  if (!may_ask(turn.state, event)) return;
+  std::visit([&](const auto& wish) { perform(turn, wish, event.by); }, event.what);
+}
+
+}  // namespace firebreak::core

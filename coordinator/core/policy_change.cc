@@ -1,0 +1,151 @@
+// Indices into the old policy become indices into the new one, or go; nothing that is open is
+// forgotten.
+#include "coordinator/core/policy_change.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "coordinator/core/containment.h"
+#include "coordinator/core/ingest.h"
+#include "coordinator/core/inputs.h"
+#include "coordinator/core/timeline.h"
+
+namespace firebreak::core {
+
+namespace {
+
+using policy::Policy;
+using policy::SeverityIndex;
+
+std::optional<SeverityIndex> carry(const std::optional<SeverityIndex>& severity, const Policy* from,
+                                   const Policy& to) {
+  if (!severity || from == nullptr || *severity >= from->severities.size()) return std::nullopt;
+  return to.find_severity(from->severities[*severity].name);
+}
+
+bool is_same_rule(const policy::Rule& a, const policy::Rule& b) {
+  return a.name == b.name &&
+         std::equal(a.levels.begin(), a.levels.end(), b.levels.begin(), b.levels.end(),
+                    [](const auto& x, const auto& y) { return x.when.text() == y.when.text(); });
+}
+
+// What a rule remembers goes with it. A new or rewritten rule starts from the service's severity,
+// so that missing data does not lower it; decided, it says its own.
+RuleState carry_rule(const policy::Rule& rule, const policy::Service* old_service,
+                     const ServiceState& mine, const Policy* old, const Policy& now) {
+  if (old_service != nullptr) {
+    for (std::size_t i = 0; i < old_service->rules.size() && i < mine.rules.size(); ++i) {
+      if (!is_same_rule(rule, old_service->rules[i])) continue;
+      RuleState state = mine.rules[i];
+      state.severity = carry(state.severity, old, now);
+      return state;
+    }
+  }
+  RuleState state;
+  state.severity = carry(mine.severity, old, now);
+  return state;
+}
+
+void carry_services(State& state, const Policy* old) {
+  const Policy& policy = *state.policy;
+  std::erase_if(state.services, [&](const auto& entry) {
+    return policy.find_service(entry.first) == nullptr && entry.second.open_incident.empty();
+  });
+  for (auto& [name, mine] : state.services) {
+    const policy::Service* service = policy.find_service(name);
+    const policy::Service* before = old == nullptr ? nullptr : old->find_service(name);
+    std::vector<RuleState> rules;
+    if (service != nullptr)
+      for (const policy::Rule& rule : service->rules)
+        rules.push_back(carry_rule(rule, before, mine, old, policy));
+    else
+      state.service_alarms.set(name, std::nullopt);
+    mine.rules = std::move(rules);
+    mine.severity = carry(mine.severity, old, policy);
+    mine.dismissed = carry(mine.dismissed, old, policy);
+  }
+  for (const auto& [name, service] : policy.services) state.dirty.insert(name);
+  std::erase_if(state.vantages,
+                [&](const auto& entry) { return policy.find_service(entry.first) == nullptr; });
+}
+
+void carry_facts(State& state) {
+  std::erase_if(state.facts, [&](const auto& entry) {
+    const auto declared = state.policy->facts.find(entry.first.first);
+    return declared == state.policy->facts.end() ||
+           declared->second.initial.kind() != entry.second.value.kind();
+  });
+}
+
+void carry_series(State& state) {
+  for (auto& [name, agent] : state.agents) {
+    select_services(state, agent);
+    for (auto one = agent.series.begin(); one != agent.series.end();) {
+      const auto inputs = state.inputs->probes.find(one->first);
+      if (inputs == state.inputs->probes.end()) {
+        one = agent.series.erase(one);
+        continue;
+      }
+      one->second.inputs = &inputs->second;
+      if (one->second.window.span() != inputs->second.window)
+        one->second.window.configure(inputs->second.window);
+      ++one;
+    }
+  }
+}
+
+void carry_playbook(Turn& turn, Incident& incident) {
+  if (!incident.playbook) return;
+  const auto& playbooks = turn.state.policy->playbooks;
+  const auto same = std::find_if(playbooks.begin(), playbooks.end(), [&](const auto& playbook) {
+    return playbook.name == incident.playbook->name && playbook.service == incident.service;
+  });
+  if (same == playbooks.end()) {
+    add_entry(turn, incident, "action", "engine",
+              "playbook " + incident.playbook->name + " ends: the policy has it no more");
+    end_playbook(incident);
+    return;
+  }
+  incident.playbook->playbook = static_cast<std::size_t>(same - playbooks.begin());
+}
+
+void carry_incident(Turn& turn, Incident& incident) {
+  const Policy& policy = *turn.state.policy;
+  incident.severity = policy.find_severity(incident.severity_name);
+  if (const auto peak = policy.find_severity(incident.peak_severity)) incident.peak_rank = *peak;
+  if (incident.resolved) return;
+  const bool gone = policy.find_service(incident.service) == nullptr;
+  if (incident.declared_severity) incident.declared_severity = incident.severity;
+  if (gone) {
+    end_playbook(incident);
+    incident.validate_at.reset();
+    add_entry(turn, incident, "note", "engine",
+              "the policy has no service " + incident.service.str() +
+                  " any more: a person must resolve this incident");
+  } else {
+    carry_playbook(turn, incident);
+    if (incident.quiet_since && !incident.validate_at) incident.validate_at = turn.now;
+  }
+  turn.attend.insert(incident.id);
+}
+
+}  // namespace
+
+void policy_changed(Turn& turn, const PolicyChanged& event) {
+  if (!event.policy) return;
+  State& state = turn.state;
+  const auto old = state.policy;
+  state.policy = event.policy;
+  state.inputs = inputs_of(*event.policy);
+  state.policy_by = event.by;
+  state.policy_at = turn.now;
+  carry_services(state, old.get());
+  carry_facts(state);
+  carry_series(state);
+  for (auto& [id, incident] : state.incidents) carry_incident(turn, incident);
+  for (const auto& [name, agent] : state.agents)
+    if (agent.attached) turn.emit(SendAssignment{name});
+}
+
+}  // namespace firebreak::core

@@ -1,0 +1,156 @@
+// One event in, then everything that follows from it, until nothing more does.
+#include "coordinator/core/step.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/assert.h"
+#include "coordinator/core/containment.h"
+#include "coordinator/core/incidents.h"
+#include "coordinator/core/ingest.h"
+#include "coordinator/core/operator.h"
+#include "coordinator/core/policy_change.h"
+#include "coordinator/core/rules.h"
+#include "coordinator/core/signal_values.h"
+#include "coordinator/core/timeline.h"
+#include "coordinator/core/validation.h"
+
+namespace firebreak::core {
+
+namespace {
+
+// Rules open incidents, incidents start validations, validations resolve incidents: each round is
+// one such link. What is left over is done by the next step, for its alarm is due.
+constexpr int kRoundsMax = 8;
+
+void started(Turn& turn, const Started& event) {
+  State& state = turn.state;
+  state.epoch = event.epoch;
+  state.started_at = turn.now;
+  for (auto& [name, agent] : state.agents) lose_agent(turn, agent);
+  if (!state.policy) return;
+  for (const auto& [name, service] : state.policy->services) state.dirty.insert(name);
+  forget_http_actions(turn);
+}
+
+void probe_now_finished(Turn& turn, const ProbeNowFinished& event) {
+  if (turn.state.verifications.contains(event.request))
+    verification_answered(turn, event);
+  else if (turn.state.requests.contains(event.request))
+    validation_answered(turn, event.request, event.agent, event.observation);
+}
+
+void take(Turn& turn, const AgentAttached& event) {
+  agent_attached(turn, event);
+}
+void take(Turn& turn, const AgentDetached& event) {
+  agent_detached(turn, event);
+}
+void take(Turn& turn, const ResultsReceived& event) {
+  results_received(turn, event);
+}
+void take(Turn& turn, const ProbeNowFinished& event) {
+  probe_now_finished(turn, event);
+}
+void take(Turn& turn, const ActionReported& event) {
+  action_reported(turn, event);
+}
+void take(Turn& turn, const NotificationFinished& event) {
+  notification_finished(turn, event);
+}
+void take(Turn& turn, const OperatorAsked& event) {
+  operator_asked(turn, event);
+}
+void take(Turn& turn, const PolicyChanged& event) {
+  policy_changed(turn, event);
+}
+void take(Turn& turn, const Started& event) {
+  started(turn, event);
+}
+void take(Turn& /*turn*/, const Tick& /*event*/) {}
+
+// Whether anything was to do.
+bool settle_once(Turn& turn) {
+  State& state = turn.state;
+  for (ServiceName& service : state.service_alarms.take_due(turn.now))
+    state.dirty.insert(std::move(service));
+  const auto dirty = std::exchange(state.dirty, {});
+  for (const ServiceName& service : dirty) judge_service(turn, service);
+  const auto validations = state.validation_alarms.take_due(turn.now);
+  for (const ValidationId& validation : validations) advance_validation(turn, validation);
+  for (IncidentId& incident : state.incident_alarms.take_due(turn.now))
+    turn.attend.insert(std::move(incident));
+  const auto attend_to = std::exchange(turn.attend, {});
+  for (const IncidentId& incident : attend_to) attend(turn, incident);
+  const auto finished = std::exchange(turn.finished, {});
+  for (const ValidationId& validation : finished) validation_ended(turn, validation);
+  return !(dirty.empty() && validations.empty() && attend_to.empty() && finished.empty());
+}
+
+}  // namespace
+
+std::vector<Effect> step(State& state, const Event& event, Instant now) {
+  FB_ASSERT(now >= state.now);
+  state.now = now;
+  state.changed.clear();
+  std::vector<Effect> effects;
+  Turn turn{state, now, effects, {}, {}};
+  std::visit([&](const auto& what) { take(turn, what); }, event);
+  for (int round = 0; round < kRoundsMax && settle_once(turn); ++round) {
+  }
+  for (const IncidentId& left : turn.attend) state.incident_alarms.set_earlier(left, now);
+  drop_oldest_resolved(state);
+  return effects;
+}
+
+std::optional<Instant> next_wake(const State& state) {
+  std::optional<Instant> next;
+  for (const auto& first : {state.service_alarms.first(), state.incident_alarms.first(),
+                            state.validation_alarms.first()})
+    if (first) next = next ? std::min(*next, *first) : *first;
+  if (!state.dirty.empty()) next = state.now;
+  return next;
+}
+
+Result<> admissible(const State& state, const Event& event) {
+  const auto* asked = std::get_if<OperatorAsked>(&event);
+  if (asked == nullptr) return {};
+  return may_ask(state, *asked);
+}
+
+std::vector<std::pair<ProbeKey, ProbeSpec>> assignment_for(const State& state,
+                                                           const AgentName& agent) {
+  std::vector<std::pair<ProbeKey, ProbeSpec>> assignment;
+  const auto found = state.agents.find(agent);
+  if (found == state.agents.end() || !state.policy) return assignment;
+  for (const ServiceName& name : found->second.services) {
+    const policy::Service* service = state.policy->find_service(name);
+    if (service == nullptr) continue;
+    for (const policy::Probe& probe : service->probes)
+      assignment.emplace_back(ProbeKey{name, probe.name}, probe.spec);
+  }
+  std::sort(assignment.begin(), assignment.end(),
+            [](const auto& a, const auto& b) { return a.first < b.first; });
+  return assignment;
+}
+
+Status probe_status(const State& state, const ProbeKey& key) {
+  return view_probe(state, key, state.now).status;
+}
+
+Status service_status(const State& state, const ServiceName& name) {
+  const policy::Service* service = state.policy ? state.policy->find_service(name) : nullptr;
+  if (service == nullptr || service->probes.empty()) return Status::unknown;
+  bool any_unknown = false;
+  Status worst = Status::ok;
+  for (const policy::Probe& probe : service->probes) {
+    const Status status = probe_status(state, {name, probe.name});
+    if (status == Status::unknown)
+      any_unknown = true;
+    else
+      worst = std::max(worst, status);
+  }
+  return any_unknown && worst == Status::ok ? Status::unknown : worst;
+}
+
+}  // namespace firebreak::core

@@ -1,0 +1,21 @@
+// What is said about an incident: on its timeline, and to those who must hear it.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "coordinator/core/turn.h"
+
+namespace firebreak::core {
+
+// Appends and publishes; cuts the middle of a timeline that is too long, counted.
+void add_entry(Turn& turn, Incident& incident, const char* kind, std::string actor,
+               std::string text, std::string detail = {});
+
+// To the receivers of the incident's severity, who are from now on told; the end, to all who were
+// told. `what` is one line: what happened.
+void notify(Turn& turn, Incident& incident, NotificationKind kind, const std::string& what);
+
+void notification_finished(Turn& turn, const NotificationFinished& event);
+
+}  // namespace firebreak::core
