@@ -1,0 +1,349 @@
+// The program firebreak-agent as an init system runs it: flags, exit codes, signals, notifications,
+// and together with the real actuator.
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <chrono>
+#include <csignal>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "common/clock.h"
+#include "common/pki.h"
+#include "proto/credentials.h"
+#include "tests/support/fake_coordinator.h"
+#include "tests/support/temp_dir.h"
+
+namespace firebreak::agent {
+namespace {
+
+using firebreak::testing::FakeCoordinator;
+using firebreak::testing::TempDir;
+using ::testing::HasSubstr;
+using From = v1::AgentMessage;
+
+constexpr int kPatienceSeconds = 60;  // only so that a broken test ends
+
+std::string read_file(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+// A child that is gone when this is.
+class Program {
+ public:
+  Program(std::vector<std::string> arguments, const std::string& log,
+          std::vector<std::string> environment = {}) {
+    std::vector<char*> argv;
+    for (std::string& argument : arguments) argv.push_back(argument.data());
+    argv.push_back(nullptr);
+    environment.emplace_back("PATH=/usr/bin:/bin");
+    std::vector<char*> envp;
+    for (std::string& variable : environment) envp.push_back(variable.data());
+    envp.push_back(nullptr);
+    posix_spawn_file_actions_t files{};
+    ::posix_spawn_file_actions_init(&files);
+    ::posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, log.c_str(),
+                                       O_WRONLY | O_CREAT | O_APPEND, 0600);
+    ::posix_spawn_file_actions_adddup2(&files, STDOUT_FILENO, STDERR_FILENO);
+    EXPECT_EQ(::posix_spawn(&pid_, argv[0], &files, nullptr, argv.data(), envp.data()), 0);
+    ::posix_spawn_file_actions_destroy(&files);
+  }
+  ~Program() {
+    if (pid_ > 0) stop(SIGKILL);
+  }
+  Program(const Program&) = delete;
+  Program& operator=(const Program&) = delete;
+
+  int stop(int signal) {
+    ::kill(pid_, signal);
+    return wait();
+  }
+  // Its exit code, or minus the signal that ended it.
+  int wait() {
+    int status = 0;
+    EXPECT_EQ(::waitpid(std::exchange(pid_, -1), &status, 0) > 0, true);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+  }
+
+ private:
+  pid_t pid_ = -1;
+};
+
+// What systemd listens on.
+class NotifySocket {
+ public:
+  explicit NotifySocket(std::string path)
+      : path_(std::move(path)), fd_(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::strncpy(address.sun_path, path_.c_str(), sizeof address.sun_path - 1);
+    EXPECT_EQ(::bind(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+    const timeval patience{kPatienceSeconds, 0};
+    ::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  }
+  ~NotifySocket() { ::close(fd_); }
+  NotifySocket(const NotifySocket&) = delete;
+  NotifySocket& operator=(const NotifySocket&) = delete;
+
+  [[nodiscard]] std::string variable() const { return "NOTIFY_SOCKET=" + path_; }
+  // Takes messages until one holds `text`.
+  [[nodiscard]] bool wait_for(const std::string& text) const {
+    std::array<char, 4096> buffer{};
+    while (true) {
+      const ssize_t size = ::recv(fd_, buffer.data(), buffer.size(), 0);
+      if (size <= 0) return false;
+      const std::string_view said(buffer.data(), static_cast<std::size_t>(size));
+      if (said.find(text) != std::string_view::npos) return true;
+    }
+  }
+
+ private:
+  std::string path_;
+  int fd_;
+};
+
+class AgentProgram : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() { require_tls13(); }
+
+  void SetUp() override {
+    const WallTime now = SystemClock().wall();
+    ASSERT_TRUE(pki::init_ca(dir_.path(), "prod", now));
+    const auto agent = pki::issue(dir_.path(), {pki::Role::agent, "web-1", {}, 30}, now);
+    ASSERT_TRUE(agent) << agent.error().message;
+    agent_ = *agent;
+    const auto coordinator =
+        pki::issue(dir_.path(), {pki::Role::coordinator, "main", {"127.0.0.1"}, 30}, now);
+    ASSERT_TRUE(coordinator) << coordinator.error().message;
+    const auto credentials =
+        server_credentials({coordinator->certificate, coordinator->key, dir_ / "ca.crt"});
+    ASSERT_TRUE(credentials) << credentials.error().message;
+    coordinator_ = std::make_unique<FakeCoordinator>(*credentials);
+    ASSERT_EQ(::mkdir((dir_ / "state").c_str(), 0700), 0);
+    configure(coordinator_->address());
+  }
+
+  void configure(const std::string& coordinator, const std::string& more = "") {
+    std::ofstream(dir_ / "agent.yaml", std::ios::trunc)
+        << "coordinators: [" << coordinator << "]\ntls: {certificate: " << agent_.certificate
+        << ", key: " << agent_.key << ", ca: " << (dir_ / "ca.crt")
+        << "}\nstate: " << (dir_ / "state") << "\n"
+        << more;
+  }
+
+  std::vector<std::string> command(std::vector<std::string> more = {}) {
+    std::vector<std::string> words{FIREBREAK_AGENT, "--config", dir_ / "agent.yaml"};
+    words.insert(words.end(), more.begin(), more.end());
+    return words;
+  }
+  int run(std::vector<std::string> words) { return Program(std::move(words), log_path()).wait(); }
+  [[nodiscard]] std::string log_path() const { return dir_ / "log"; }
+  [[nodiscard]] std::string log() const { return read_file(log_path()); }
+
+  TempDir dir_;
+  pki::KeyPairFiles agent_;
+  std::unique_ptr<FakeCoordinator> coordinator_;
+};
+
+// --- Flags and exit codes ------------------------------------------------------------------------
+
+TEST_F(AgentProgram, SaysItsVersion) {
+  EXPECT_EQ(run({FIREBREAK_AGENT, "--version"}), 0);
+  EXPECT_THAT(log(), HasSubstr("firebreak-agent "));
+}
+
+TEST_F(AgentProgram, ChecksItsConfiguration) {
+  EXPECT_EQ(run(command({"--check"})), 0) << log();
+
+  configure("nowhere", "colour: red\n");
+  EXPECT_EQ(run(command({"--check"})), 2);
+  EXPECT_THAT(log(), HasSubstr("agent.yaml:1:16: error: "));
+  EXPECT_THAT(log(), HasSubstr("agent.yaml:4:1: error: unknown key 'colour'"));
+}
+
+TEST_F(AgentProgram, WrongUseAndWrongConfigurationAreTwo) {
+  EXPECT_EQ(run({FIREBREAK_AGENT, "--nonsense"}), 2);
+  EXPECT_EQ(run({FIREBREAK_AGENT, "--config", dir_ / "gone.yaml"}), 2);
+  EXPECT_THAT(log(), HasSubstr(dir_ / "gone.yaml"));
+}
+
+TEST_F(AgentProgram, WhatItCannotStartWithoutIsOne) {
+  ASSERT_EQ(::rmdir((dir_ / "state").c_str()), 0);
+  EXPECT_EQ(run(command()), 1);
+  EXPECT_THAT(log(), HasSubstr(dir_ / "state"));
+
+  ASSERT_EQ(::unlink(agent_.certificate.c_str()), 0);
+  EXPECT_EQ(run(command()), 1);
+  EXPECT_THAT(log(), HasSubstr(agent_.certificate));
+}
+
+TEST_F(AgentProgram, ADamagedEpochIsNotGuessed) {
+  std::ofstream(dir_ / "state/epoch") << "garbage";
+  EXPECT_EQ(run(command()), 1);
+  EXPECT_THAT(log(), HasSubstr(dir_ / "state/epoch"));
+}
+
+// --- Life under a service manager ----------------------------------------------------------------
+
+TEST_F(AgentProgram, IsReadyWithoutACoordinatorAndStopsWhenAsked) {
+  const NotifySocket manager(dir_ / "notify");
+  configure("127.0.0.1:1");
+  Program agent(command(), log_path(), {manager.variable()});
+
+  EXPECT_TRUE(manager.wait_for("READY=1")) << log();
+
+  EXPECT_EQ(agent.stop(SIGTERM), 0) << log();
+  EXPECT_TRUE(manager.wait_for("STOPPING=1"));
+}
+
+TEST_F(AgentProgram, FeedsTheWatchdogAndTellsItsStatus) {
+  const NotifySocket manager(dir_ / "notify");
+  Program agent(command(), log_path(), {manager.variable(), "WATCHDOG_USEC=20000"});
+  coordinator_->attach(1);
+
+  EXPECT_TRUE(manager.wait_for("STATUS=attached to " + coordinator_->address())) << log();
+  EXPECT_TRUE(manager.wait_for("WATCHDOG=1"));
+
+  EXPECT_EQ(agent.stop(SIGINT), 0) << log();
+  EXPECT_TRUE(coordinator_->wait_for_end());
+}
+
+TEST_F(AgentProgram, ComesBackAfterAKillAsANewIncarnation) {
+  v1::Hello first;
+  {
+    const Program agent(command(), log_path());
+    first = coordinator_->attach(5);
+    v1::CoordinatorMessage ask;
+    ask.mutable_probe_now()->set_request_id("r1");
+    coordinator_->send(std::move(ask));
+    // It has an answer to what came after the welcome.
+    ASSERT_TRUE(coordinator_->next(From::kProbeNowResult)) << log();
+  }
+  const Program agent(command(), log_path());
+
+  const v1::Hello second = coordinator_->attach(5);
+
+  EXPECT_NE(second.incarnation(), first.incarnation());
+  EXPECT_EQ(second.epoch_seen(), 5U) << log();
+}
+
+// --- With the actuator ---------------------------------------------------------------------------
+
+class AgentAndActuator : public AgentProgram {
+ protected:
+  void SetUp() override {
+    if (::geteuid() != 0) GTEST_SKIP() << "the actuator trusts root's files only: run as root";
+    AgentProgram::SetUp();
+    ASSERT_EQ(::chmod(dir_.path().c_str(), 0755), 0);
+    ASSERT_EQ(::mkdir((dir_ / "actions.d").c_str(), 0755), 0);
+    configure(coordinator_->address(), "actuator: " + (dir_ / "socket") + "\n");
+  }
+
+  void allow(const std::string& name, const std::string& script) {
+    const std::string program = dir_ / (name + ".sh");
+    std::ofstream(program) << "#!/bin/sh\n" << script << '\n';
+    ASSERT_EQ(::chmod(program.c_str(), 0755), 0);
+    const std::string file = dir_ / ("actions.d/" + name + ".yaml");
+    std::ofstream(file) << "actions:\n  " << name << ":\n    exec: [" << program
+                        << "]\n    timeout: 60s\n";
+    ASSERT_EQ(::chmod(file.c_str(), 0644), 0);
+  }
+  std::unique_ptr<Program> start_actuator() {
+    return std::make_unique<Program>(
+        std::vector<std::string>{FIREBREAK_ACTUATOR, "--actions-dir", dir_ / "actions.d",
+                                 "--state-dir", dir_ / "actuator", "--socket", dir_ / "socket",
+                                 "--allow-user", "daemon"},
+        log_path());
+  }
+  // Until the agent has found the actuator: it says so with a new hello.
+  bool attach_with(const std::string& action) {
+    for (int i = 0; i < 5; ++i) {
+      const v1::Hello hello = coordinator_->attach(1);
+      if (hello.actions_size() == 1 && hello.actions(0) == action) return true;
+      if (hello.incarnation() == 0) return false;
+    }
+    return false;
+  }
+  void order(const std::string& id, const std::string& name) {
+    v1::CoordinatorMessage message;
+    message.mutable_action_order()->set_action_id(id);
+    message.mutable_action_order()->set_name(name);
+    message.mutable_action_order()->set_epoch(1);
+    message.mutable_action_order()->set_valid_for_us(600'000'000);
+    coordinator_->send(std::move(message));
+  }
+  v1::ActionOutcome outcome() {
+    const auto message = coordinator_->next(From::kActionOutcome);
+    EXPECT_TRUE(message) << log();
+    return message ? message->action_outcome() : v1::ActionOutcome{};
+  }
+};
+
+TEST_F(AgentAndActuator, AnOrderRunsOnceAndItsOutcomeArrives) {
+  allow("save-logs", "echo run >> " + (dir_ / "runs") + "; echo saved 3 files");
+  const auto actuator = start_actuator();
+  const Program agent(command(), log_path());
+  ASSERT_TRUE(attach_with("save-logs")) << log();
+
+  order("INC-1/save", "save-logs");
+  EXPECT_EQ(outcome().state(), v1::ACTION_STATE_STARTED);
+  const v1::ActionOutcome ended = outcome();
+  EXPECT_EQ(ended.state(), v1::ACTION_STATE_SUCCEEDED) << ended.detail();
+  EXPECT_THAT(ended.output(), HasSubstr("saved 3 files"));
+
+  // Not acknowledged: a new link hears of it again, and a second order of it runs nothing.
+  coordinator_->kill();
+  coordinator_->attach(1);
+  EXPECT_EQ(outcome().state(), v1::ACTION_STATE_SUCCEEDED);
+  order("INC-1/save", "save-logs");
+  EXPECT_EQ(outcome().state(), v1::ACTION_STATE_SUCCEEDED);
+  EXPECT_EQ(read_file(dir_ / "runs"), "run\n");
+
+  order("INC-1/other", "reboot");
+  EXPECT_EQ(outcome().state(), v1::ACTION_STATE_REFUSED);
+}
+
+TEST_F(AgentAndActuator, AnActuatorThatDiesInTheMiddleIsAskedAndNeverRunsItTwice) {
+  ASSERT_EQ(::mkfifo((dir_ / "gate").c_str(), 0600), 0);
+  allow("restart-api", "echo run >> " + (dir_ / "runs") + "; read line < " + (dir_ / "gate"));
+  auto actuator = start_actuator();
+  const Program agent(command(), log_path());
+  ASSERT_TRUE(attach_with("restart-api")) << log();
+  order("INC-1/restart", "restart-api");
+  ASSERT_EQ(outcome().state(), v1::ACTION_STATE_STARTED);
+  // Opening the gate for writing waits until the action reads it: it runs.
+  const int gate = ::open((dir_ / "gate").c_str(), O_WRONLY | O_CLOEXEC);
+  ASSERT_GE(gate, 0);
+
+  actuator->stop(SIGKILL);
+  actuator.reset();
+  ASSERT_EQ(::unlink((dir_ / "socket").c_str()), 0);
+  actuator = start_actuator();
+
+  v1::ActionOutcome ended;
+  do {
+    ended = outcome();
+  } while (ended.state() == v1::ACTION_STATE_STARTED);
+  EXPECT_EQ(ended.action_id(), "INC-1/restart");
+  EXPECT_EQ(ended.state(), v1::ACTION_STATE_UNKNOWN) << ended.detail();
+  EXPECT_EQ(read_file(dir_ / "runs"), "run\n");
+  ::close(gate);
+}
+
+}  // namespace
+}  // namespace firebreak::agent
