@@ -37,7 +37,6 @@ complaints=$(SYSTEMD_LOG_LEVEL=warning systemd-analyze verify --man=no --recursi
 
 below firebreak-agent.service 15
 below firebreak-coordinator.service 15
-below firebreak-actuator.service 10
 
 declare -A binary=([agent]=/usr/sbin/firebreak-agent [coordinator]=/usr/sbin/firebreak-coordinator [actuator]=/usr/libexec/firebreak-actuator)
 for name in "${!binary[@]}"; do
@@ -46,12 +45,16 @@ for name in "${!binary[@]}"; do
   requires "$unit" Type=notify
   requires "$unit" "StateDirectory=firebreak/$name"
   requires "$unit" StartLimitIntervalSec=0
-  requires "$unit" CapabilityBoundingSet=
   grep -qE '^WatchdogSec=[0-9]+s$' "$units/$unit" || fail "$unit: has no watchdog"
 done
 requires firebreak-actuator.service Requires=firebreak-actuator.socket
-requires firebreak-actuator.service PrivateNetwork=yes
-requires firebreak-actuator.service RestrictAddressFamilies=AF_UNIX
+# An action outlives a restart of the actuator, and its keeper holds it to its time-out.
+requires firebreak-actuator.service KillMode=process
+# A sandbox of the actuator would be its actions' as well: they could not become another user or write a file.
+for setting in CapabilityBoundingSet NoNewPrivileges PrivateNetwork ProtectSystem ProtectHome PrivateTmp MemoryMax TasksMax; do
+  if grep -q "^$setting=" "$units/firebreak-actuator.service"; then fail "firebreak-actuator.service: $setting would bind its actions"; fi
+done
+for name in agent coordinator; do requires "firebreak-$name.service" CapabilityBoundingSet=; done
 requires firebreak-actuator.socket ListenStream=/run/firebreak/actuator.sock
 requires firebreak-actuator.socket SocketMode=0660
 requires firebreak-actuator.socket SocketGroup=firebreak

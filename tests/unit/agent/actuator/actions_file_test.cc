@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <fstream>
+#include <iterator>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -114,6 +115,18 @@ TEST_F(ReadActions, ReadsUnits) {
   EXPECT_EQ(restart.verb, "restart");
   EXPECT_EQ(restart.unit, "api.service");
   EXPECT_EQ(std::get<UnitCommand>(folder.allowed.at("stop-worker").what).unit, "${unit}");
+}
+
+TEST_F(ReadActions, ReadsTheShippedExample) {
+  const std::string example = FIREBREAK_SOURCE_DIR "/deploy/examples/actions.d/web.yaml";
+  std::ifstream in(example);
+  write("web.yaml", {std::istreambuf_iterator<char>(in), {}});
+
+  const ActionsFolder folder = read();
+
+  EXPECT_TRUE(problems_.ok()) << problems_.render();
+  EXPECT_THAT(folder.allowed,
+              ElementsAre(Key("restart-nginx"), Key("restart-worker"), Key("save-logs")));
 }
 
 TEST_F(ReadActions, AllowsNothingOfAFileWithAMistakeButEverythingOfTheOthers) {
