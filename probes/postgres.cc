@@ -48,13 +48,15 @@ Awaitable<bool> check_readiness(Attempt& attempt, const PostgresSpec& spec) {
         co_await receive(attempt, connection.socket(), std::span<char>(buffer));
     if (size < 0) co_return false;
     if (size == 0)
-      co_return attempt.critical(Reason::reset, "the connection was closed without an answer");
+      co_return attempt.critical(Reason::reset, received.empty()
+                                                    ? "the connection was closed without an answer"
+                                                    : "the connection was closed in mid-answer");
     attempt.enter(Phase::transfer);
     received.append(buffer.data(), static_cast<std::size_t>(size));
     const PostgresGreeting greeting = parse_postgres_greeting(received);
     if (greeting.kind != PostgresGreeting::Kind::more) co_return judge_greeting(attempt, greeting);
-    if (received.size() > limits::kSqlReplyBytesMax)
-      co_return attempt.critical(Reason::protocol, "an answer longer than 1 MiB");
+    if (received.size() > limits::kSqlGreetingBytesMax)
+      co_return attempt.critical(Reason::protocol, "an answer longer than 64 KiB");
     if (attempt.is_over()) co_return attempt.fail_timeout("no complete answer");
   }
 }

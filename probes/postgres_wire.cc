@@ -44,7 +44,7 @@ PostgresGreeting parse_error(std::string_view fields) {
 
 // A postmaster that cannot even fork says so as before version 7.4: 'E' and a text.
 bool is_old_style(std::string_view bytes, std::uint32_t length) {
-  return bytes.front() == 'E' && (length < 8 || length > limits::kSqlReplyBytesMax);
+  return bytes.front() == 'E' && (length < 8 || length > limits::kSqlGreetingBytesMax);
 }
 
 struct Known {
@@ -96,7 +96,7 @@ PostgresGreeting parse_postgres_greeting(std::string_view bytes) {
       if (end == std::string_view::npos) return {};
       return {Kind::error, "", std::string(bytes.substr(1, end - 1))};
     }
-    if (length < 4 || length > limits::kSqlReplyBytesMax)
+    if (length < 4 || length > limits::kSqlGreetingBytesMax)
       return {Kind::garbage, "", std::string(bytes)};
     if (kind == 'R') return {Kind::accepting, "", ""};
     if (bytes.size() < length + 1) return {};

@@ -143,9 +143,10 @@ void wait_until(const std::function<bool()>& ready, ServerProcess& process, cons
   }
 }
 
-bool succeeds(const std::vector<std::string>& command, const std::string& expected) {
+bool prints(const std::vector<std::string>& command,
+            const std::function<bool(const std::string&)>& is_expected) {
   try {
-    return run_program(command).find(expected) != std::string::npos;
+    return is_expected(run_program(command));
   } catch (const std::runtime_error&) {
     return false;
   }
@@ -245,10 +246,11 @@ void RedisServer::start() {
                                       "no"};
   command.insert(command.end(), options_.begin(), options_.end());
   process_.start(command, folder_ / "log");
-  // With a password the answer is NOAUTH: an answer all the same.
+  // NOAUTH and MASTERDOWN are answers too.
   const auto ready = [this] {
-    return succeeds({"redis-cli", "-s", socket(), "PING"}, "PONG") ||
-           succeeds({"redis-cli", "-s", socket(), "PING"}, "NOAUTH");
+    return prints({"redis-cli", "-s", socket(), "PING"}, [](const std::string& text) {
+      return !text.empty() && text.find("Could not connect") == std::string::npos;
+    });
   };
   wait_until(ready, process_, folder_ / "log", "redis-server");
 }
@@ -261,8 +263,8 @@ std::string RedisServer::cli(const std::vector<std::string>& arguments) const {
 
 // --- PostgreSQL ----------------------------------------------------------------------------------
 
-PostgresServer::PostgresServer(std::string password)
-    : port_(free_port()), password_(std::move(password)) {
+PostgresServer::PostgresServer(const std::string& password, std::vector<std::string> options)
+    : port_(free_port()), options_(std::move(options)) {
   const Identity identity = identity_of("postgres");
   if (identity.changes && ::chown(folder_.path().c_str(), identity.user, identity.group) != 0)
     fail("cannot give " + folder_.path() + " to postgres");
@@ -274,10 +276,10 @@ PostgresServer::PostgresServer(std::string password)
                                      "--no-sync",
                                      "--no-instructions",
                                      "--auth-local=trust"};
-  if (password_.empty()) {
+  if (password.empty()) {
     initdb.emplace_back("--auth-host=trust");
   } else {
-    write_file(folder_ / "password", password_ + "\n");
+    write_file(folder_ / "password", password + "\n");
     ::chmod((folder_ / "password").c_str(), 0644);
     initdb.emplace_back("--auth-host=scram-sha-256");
     initdb.push_back("--pwfile=" + (folder_ / "password"));
@@ -291,17 +293,35 @@ PostgresServer::~PostgresServer() {
 }
 
 void PostgresServer::start() {
-  process_.start({std::string(kPostgresFolder) + "postgres", "-D", folder_ / "data", "-p",
-                  std::to_string(port_), "-c", "listen_addresses=127.0.0.1", "-c",
-                  "unix_socket_directories=" + folder_.path(), "-c", "fsync=off", "-c",
-                  "shared_buffers=8MB", "-c", "max_connections=20"},
-                 folder_ / "log", "postgres");
+  std::vector<std::string> command = {std::string(kPostgresFolder) + "postgres",
+                                      "-D",
+                                      folder_ / "data",
+                                      "-p",
+                                      std::to_string(port_),
+                                      "-c",
+                                      "listen_addresses=127.0.0.1",
+                                      "-c",
+                                      "unix_socket_directories=" + folder_.path(),
+                                      "-c",
+                                      "fsync=off",
+                                      "-c",
+                                      "shared_buffers=8MB",
+                                      "-c",
+                                      "max_connections=20"};
+  command.insert(command.end(), options_.begin(), options_.end());
+  process_.start(command, folder_ / "log", "postgres");
   const auto ready = [this] {
-    return succeeds({std::string(kPostgresFolder) + "pg_isready", "-h", "127.0.0.1", "-p",
-                     std::to_string(port_)},
-                    "accepting");
+    return prints({std::string(kPostgresFolder) + "pg_isready", "-h", "127.0.0.1", "-p",
+                   std::to_string(port_)},
+                  [](const std::string&) { return true; });  // its exit code has said it
   };
   wait_until(ready, process_, folder_ / "log", "postgres");
+}
+
+void PostgresServer::kill() {
+  process_.kill();
+  // A child that was just forked still has the listening socket, and ends by itself.
+  while (answers_tcp(port_)) std::this_thread::sleep_for(kTryEvery);
 }
 
 std::string PostgresServer::sql(const std::string& statements) const {

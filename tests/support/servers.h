@@ -72,7 +72,8 @@ class RedisServer {
 class PostgresServer {
  public:
   // Superuser "firebreak", who needs `password` over TCP unless it is empty, never on the socket.
-  explicit PostgresServer(std::string password = "");
+  // `options` as on postgres's command line: {"-c", "max_connections=4"}.
+  explicit PostgresServer(const std::string& password = "", std::vector<std::string> options = {});
   ~PostgresServer();
 
   [[nodiscard]] std::uint16_t port() const { return port_; }
@@ -80,7 +81,7 @@ class PostgresServer {
   // Runs statements with psql as superuser; rows as "a|b\n".
   std::string sql(const std::string& statements) const;
 
-  void kill() { process_.kill(); }
+  void kill();  // the postmaster alone; returns when nobody listens any more
   void freeze() { process_.freeze(); }
   void thaw() { process_.thaw(); }
   void start();  // again after kill(): same port, same data; returns when it accepts connections
@@ -88,7 +89,7 @@ class PostgresServer {
  private:
   TempDir folder_;
   std::uint16_t port_ = 0;
-  std::string password_;
+  std::vector<std::string> options_;
   ServerProcess process_;
 };
 

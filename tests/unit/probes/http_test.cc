@@ -3,26 +3,27 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/stat.h>
-
-#include <fstream>
 
 #include "common/clock.h"
 #include "common/pki.h"
 #include "tests/support/temp_dir.h"
 #include "tests/unit/probes/script.h"
+#include "tests/unit/probes/verdict.h"
 
 namespace firebreak {
 namespace {
 
 using ::testing::ElementsAre;
+using testing::expect_verdict;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using testing::run_probe;
 using testing::Script;
 using testing::ScriptedServer;
+using testing::secret_file;
 using ::testing::StartsWith;
 using testing::trace_probe;
+using testing::value_of;
 
 const char* const kOk = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
@@ -46,13 +47,6 @@ std::vector<std::string> names(const std::vector<PhaseTiming>& phases) {
   return all;
 }
 
-double value_of(const Observation& result, const std::string& name) {
-  for (const NamedValue& value : result.values)
-    if (value.name == name) return value.value;
-  ADD_FAILURE() << "no value " << name;
-  return 0;
-}
-
 class Http : public ::testing::Test {
  protected:
   Observation ask(const Script& script) {
@@ -63,11 +57,6 @@ class Http : public ::testing::Test {
     const ScriptedServer server(io_, {answer(reply)});
     spec.url = server.url();
     return run_probe(io_, spec);
-  }
-  void expect(const Observation& result, Status status, Reason reason, Phase phase) {
-    EXPECT_STREQ(to_string(result.status), to_string(status)) << result.evidence;
-    EXPECT_STREQ(to_string(result.reason), to_string(reason)) << result.evidence;
-    EXPECT_STREQ(to_string(result.phase), to_string(phase)) << result.evidence;
   }
 
   boost::asio::io_context io_;
@@ -80,7 +69,7 @@ TEST_F(Http, IsOkWhenTheStatusIsExpected) {
 
   const Observation result = run_probe(io_, get(server.url("/health?full=1")));
 
-  expect(result, Status::ok, Reason::none, Phase::none);
+  expect_verdict(result, Status::ok, Reason::none, Phase::none);
   EXPECT_EQ(result.evidence, "");
   EXPECT_EQ(value_of(result, "status"), 200);
   EXPECT_THAT(names(result.phases),
@@ -127,7 +116,7 @@ TEST_F(Http, StatusOutsideTheExpectedIsCriticalWithTheBody) {
   const Observation result =
       ask(answer("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 7\r\n\r\ndb down"));
 
-  expect(result, Status::critical, Reason::status, Phase::transfer);
+  expect_verdict(result, Status::critical, Reason::status, Phase::transfer);
   EXPECT_EQ(result.evidence, "HTTP 503 Service Unavailable: db down");
   EXPECT_EQ(value_of(result, "status"), 503);
 }
@@ -135,7 +124,7 @@ TEST_F(Http, StatusOutsideTheExpectedIsCriticalWithTheBody) {
 TEST_F(Http, RefusedCredentialsAreToldApart) {
   const Observation result = ask(answer("HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n"));
 
-  expect(result, Status::critical, Reason::auth, Phase::transfer);
+  expect_verdict(result, Status::critical, Reason::auth, Phase::transfer);
 }
 
 TEST_F(Http, AnyExpectedStatusIsRight) {
@@ -152,7 +141,7 @@ TEST_F(Http, BodyMustHoldTheText) {
 
   const Observation result = ask(spec, with_body("all bad"));
 
-  expect(result, Status::critical, Reason::body, Phase::transfer);
+  expect_verdict(result, Status::critical, Reason::body, Phase::transfer);
   EXPECT_EQ(result.evidence, "the body does not contain 'all good': all bad");
 }
 
@@ -166,7 +155,7 @@ TEST_F(Http, ExpectationSeesJsonHeadersAndStatus) {
                                  "HTTP/1.1 200 OK\r\nX-Node: a\r\nx-node: b\r\n\r\n"
                                  "{\"queue\": [1, 2.5]}");
 
-  expect(result, Status::ok, Reason::none, Phase::none);
+  expect_verdict(result, Status::ok, Reason::none, Phase::none);
 }
 
 TEST_F(Http, UnmetExpectationShowsTheAnswer) {
@@ -177,11 +166,11 @@ TEST_F(Http, UnmetExpectationShowsTheAnswer) {
   const Observation absent = ask(spec, with_body("{}"));
   const Observation no_json = ask(spec, with_body("<html>"));
 
-  expect(unmet, Status::critical, Reason::body, Phase::transfer);
+  expect_verdict(unmet, Status::critical, Reason::body, Phase::transfer);
   EXPECT_EQ(unmet.evidence, "'body.success == true' is false: {\"success\": false}");
-  expect(absent, Status::critical, Reason::body, Phase::transfer);
+  expect_verdict(absent, Status::critical, Reason::body, Phase::transfer);
   EXPECT_THAT(absent.evidence, HasSubstr("'body.success == true' cannot be answered ("));
-  expect(no_json, Status::critical, Reason::body, Phase::transfer);
+  expect_verdict(no_json, Status::critical, Reason::body, Phase::transfer);
 }
 
 TEST_F(Http, LatencyAloneIsAThreshold) {
@@ -190,7 +179,7 @@ TEST_F(Http, LatencyAloneIsAThreshold) {
 
   const Observation result = ask(spec, kOk);
 
-  expect(result, Status::critical, Reason::threshold, Phase::transfer);
+  expect_verdict(result, Status::critical, Reason::threshold, Phase::transfer);
 }
 
 TEST_F(Http, WrongDefinitionIsOurFaultAndAsksNobody) {
@@ -206,7 +195,7 @@ TEST_F(Http, WrongDefinitionIsOurFaultAndAsksNobody) {
   const HttpSpec url = get("ftp://host/");
 
   for (const HttpSpec& spec : {expression, status, header, secret, url})
-    expect(run_probe(io_, spec), Status::unknown, Reason::config, Phase::none);
+    expect_verdict(run_probe(io_, spec), Status::unknown, Reason::config, Phase::none);
 
   EXPECT_TRUE(server.received().empty());
 }
@@ -214,10 +203,10 @@ TEST_F(Http, WrongDefinitionIsOurFaultAndAsksNobody) {
 // --- Hostile answers -----------------------------------------------------------------------------
 
 TEST_F(Http, GarbageIsNotHttp) {
-  expect(ask(answer("SSH-2.0-OpenSSH_9.2\r\n\r\n")), Status::critical, Reason::protocol,
-         Phase::transfer);
-  expect(ask(answer(std::string("\x16\x03\x01\x00\x02\x01\x00", 7))), Status::critical,
-         Reason::protocol, Phase::transfer);
+  expect_verdict(ask(answer("SSH-2.0-OpenSSH_9.2\r\n\r\n")), Status::critical, Reason::protocol,
+                 Phase::transfer);
+  expect_verdict(ask(answer(std::string("\x16\x03\x01\x00\x02\x01\x00", 7))), Status::critical,
+                 Reason::protocol, Phase::transfer);
 }
 
 TEST_F(Http, TruncatedAnswerIsAReset) {
@@ -225,15 +214,15 @@ TEST_F(Http, TruncatedAnswerIsAReset) {
   const Observation header = ask(answer("HTTP/1.1 200 OK\r\nConte"));
   const Observation nothing = ask(answer(""));
 
-  expect(body, Status::critical, Reason::reset, Phase::transfer);
-  expect(header, Status::critical, Reason::reset, Phase::transfer);
-  expect(nothing, Status::critical, Reason::reset, Phase::transfer);
+  expect_verdict(body, Status::critical, Reason::reset, Phase::transfer);
+  expect_verdict(header, Status::critical, Reason::reset, Phase::transfer);
+  expect_verdict(nothing, Status::critical, Reason::reset, Phase::transfer);
   EXPECT_EQ(nothing.evidence, "the connection was closed without an answer");
 }
 
 TEST_F(Http, ResetConnectionIsAReset) {
-  expect(ask(answer("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nok", Script::End::reset)),
-         Status::critical, Reason::reset, Phase::transfer);
+  expect_verdict(ask(answer("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nok", Script::End::reset)),
+                 Status::critical, Reason::reset, Phase::transfer);
 }
 
 TEST_F(Http, EndlessHeadersAreCutOff) {
@@ -241,15 +230,15 @@ TEST_F(Http, EndlessHeadersAreCutOff) {
   const Observation many = ask(answer("HTTP/1.1 200 OK\r\n" + std::string(2000, 'X') + ": " +
                                       std::string(20000, 'x') + "\r\n\r\n"));
 
-  expect(result, Status::critical, Reason::protocol, Phase::transfer);
+  expect_verdict(result, Status::critical, Reason::protocol, Phase::transfer);
   EXPECT_EQ(result.evidence, "headers longer than 16 KiB");
-  expect(many, Status::critical, Reason::protocol, Phase::transfer);
+  expect_verdict(many, Status::critical, Reason::protocol, Phase::transfer);
 }
 
 TEST_F(Http, EndlessBodyIsJudgedByItsBeginning) {
   const Observation result = ask(answer("HTTP/1.1 200 OK\r\n\r\nok", Script::End::drip));
 
-  expect(result, Status::ok, Reason::none, Phase::none);
+  expect_verdict(result, Status::ok, Reason::none, Phase::none);
   EXPECT_EQ(result.evidence, "only the first 64 KiB of the body were read");
 }
 
@@ -257,8 +246,8 @@ TEST_F(Http, EndlessInterimAnswersAreCutOff) {
   std::string interim;
   for (int i = 0; i < 2000; ++i) interim += "HTTP/1.1 103 Early Hints\r\n\r\n";
 
-  expect(ask(answer(interim, Script::End::hold)), Status::critical, Reason::protocol,
-         Phase::transfer);
+  expect_verdict(ask(answer(interim, Script::End::hold)), Status::critical, Reason::protocol,
+                 Phase::transfer);
 }
 
 TEST_F(Http, DeepJsonIsOnlyText) {
@@ -283,10 +272,10 @@ TEST_F(Http, SilentServerIsATimeoutOfItsOwn) {
       io_, {answer("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nok", Script::End::hold)});
   const auto brief = std::chrono::milliseconds(20);
 
-  expect(run_probe(io_, get(silent.url()), {}, brief), Status::critical, Reason::timeout,
-         Phase::first_byte);
-  expect(run_probe(io_, get(stuck.url()), {}, brief), Status::critical, Reason::timeout,
-         Phase::transfer);
+  expect_verdict(run_probe(io_, get(silent.url()), {}, brief), Status::critical, Reason::timeout,
+                 Phase::first_byte);
+  expect_verdict(run_probe(io_, get(stuck.url()), {}, brief), Status::critical, Reason::timeout,
+                 Phase::transfer);
 }
 
 TEST_F(Http, NobodyListeningIsRefused) {
@@ -296,7 +285,7 @@ TEST_F(Http, NobodyListeningIsRefused) {
     url = server.url();
   }
 
-  expect(run_probe(io_, get(url)), Status::critical, Reason::refused, Phase::connect);
+  expect_verdict(run_probe(io_, get(url)), Status::critical, Reason::refused, Phase::connect);
 }
 
 // --- Names ---------------------------------------------------------------------------------------
@@ -309,7 +298,7 @@ TEST_F(Http, UnknownNameIsADnsFailure) {
 
   const Observation result = run_probe(io_, get("http://api.example.com/"), options);
 
-  expect(result, Status::critical, Reason::dns, Phase::resolve);
+  expect_verdict(result, Status::critical, Reason::dns, Phase::resolve);
   EXPECT_EQ(result.evidence, "api.example.com: Name or service not known");
 }
 
@@ -323,7 +312,7 @@ TEST_F(Http, NextAddressIsTriedWhenOneRefuses) {
   const Observation result =
       run_probe(io_, get("http://api.example.com:" + std::to_string(server.port()) + "/"), options);
 
-  expect(result, Status::ok, Reason::none, Phase::none);
+  expect_verdict(result, Status::ok, Reason::none, Phase::none);
   EXPECT_THAT(server.received().at(0), HasSubstr("\r\nHost: api.example.com:"));
 }
 
@@ -342,7 +331,7 @@ TEST_F(Http, RedirectIsFollowedOnANewConnection) {
   HttpSpec spec = get(server.url("/first"));
   spec.max_redirects = 1;
 
-  expect(run_probe(io_, spec), Status::ok, Reason::none, Phase::none);
+  expect_verdict(run_probe(io_, spec), Status::ok, Reason::none, Phase::none);
 
   EXPECT_THAT(server.received().at(1), StartsWith("GET /next HTTP/1.1\r\n"));
 }
@@ -354,7 +343,7 @@ TEST_F(Http, EndlessRedirectsEnd) {
 
   const Observation result = run_probe(io_, spec);
 
-  expect(result, Status::critical, Reason::status, Phase::transfer);
+  expect_verdict(result, Status::critical, Reason::status, Phase::transfer);
   EXPECT_EQ(result.evidence, "more than 3 redirects, the last to /again");
   EXPECT_EQ(server.received().size(), 4u);
 }
@@ -365,7 +354,7 @@ TEST_F(Http, RedirectToAMetadataServiceIsNotFollowed) {
 
   const Observation literal = ask(spec, redirect("http://169.254.169.254/latest"));
 
-  expect(literal, Status::critical, Reason::status, Phase::transfer);
+  expect_verdict(literal, Status::critical, Reason::status, Phase::transfer);
   EXPECT_THAT(literal.evidence, HasSubstr("metadata"));
 }
 
@@ -380,17 +369,10 @@ TEST_F(Http, RedirectToANameOfAMetadataServiceIsNotFollowed) {
 
   const Observation result = run_probe(io_, spec, options);
 
-  expect(result, Status::critical, Reason::status, Phase::resolve);
+  expect_verdict(result, Status::critical, Reason::status, Phase::resolve);
 }
 
 // --- Secrets -------------------------------------------------------------------------------------
-
-std::string secret_file(const testing::TempDir& folder, const std::string& text) {
-  const std::string path = folder / "secret";
-  std::ofstream(path) << text << "\n";
-  ::chmod(path.c_str(), 0600);
-  return path;
-}
 
 TEST_F(Http, SecretsAreSentButNeverShown) {
   const testing::TempDir folder;
@@ -471,7 +453,7 @@ class Https : public Http {
 TEST_F(Https, CertificateOfTheHostIsAccepted) {
   const Observation result = ask_with(certificate("127.0.0.1", now_));
 
-  expect(result, Status::ok, Reason::none, Phase::none);
+  expect_verdict(result, Status::ok, Reason::none, Phase::none);
   EXPECT_NEAR(value_of(result, "certificate_days"), 30, 1.1);
   EXPECT_THAT(names(result.phases),
               ElementsAre("resolve", "connect", "tls", "send", "first_byte", "transfer"));
@@ -481,15 +463,15 @@ TEST_F(Https, CertificateOfAnotherHostIsNotAccepted) {
   const Observation address = ask_with(certificate("10.0.0.1", now_));
   const Observation name = ask_with(certificate("api.example.com", now_));
 
-  expect(address, Status::critical, Reason::tls, Phase::tls);
+  expect_verdict(address, Status::critical, Reason::tls, Phase::tls);
   EXPECT_EQ(address.evidence, "certificate not accepted: IP address mismatch");
-  expect(name, Status::critical, Reason::tls, Phase::tls);
+  expect_verdict(name, Status::critical, Reason::tls, Phase::tls);
 }
 
 TEST_F(Https, ExpiredCertificateIsNotAccepted) {
   const Observation result = ask_with(certificate("127.0.0.1", now_ - std::chrono::days(31)));
 
-  expect(result, Status::critical, Reason::tls, Phase::tls);
+  expect_verdict(result, Status::critical, Reason::tls, Phase::tls);
   EXPECT_EQ(result.evidence, "certificate not accepted: certificate has expired");
 }
 
@@ -499,7 +481,7 @@ TEST_F(Https, UnknownAuthorityIsNotAccepted) {
 
   const Observation result = run_probe(io_, get(server.url()));
 
-  expect(result, Status::critical, Reason::tls, Phase::tls);
+  expect_verdict(result, Status::critical, Reason::tls, Phase::tls);
 }
 
 TEST_F(Https, NothingIsVerifiedWhenTheSpecSaysSo) {
@@ -510,7 +492,7 @@ TEST_F(Https, NothingIsVerifiedWhenTheSpecSaysSo) {
 
   const Observation result = run_probe(io_, spec);
 
-  expect(result, Status::ok, Reason::none, Phase::none);
+  expect_verdict(result, Status::ok, Reason::none, Phase::none);
   EXPECT_LT(value_of(result, "certificate_days"), 0);
 }
 
@@ -528,7 +510,7 @@ TEST_F(Https, ServerWithoutTlsIsATlsFailure) {
 
   const Observation result = run_probe(io_, get("https" + server.url().substr(4)));
 
-  expect(result, Status::critical, Reason::tls, Phase::tls);
+  expect_verdict(result, Status::critical, Reason::tls, Phase::tls);
 }
 
 TEST_F(Https, SilentHandshakeIsATimeout) {
@@ -537,7 +519,7 @@ TEST_F(Https, SilentHandshakeIsATimeout) {
   const Observation result =
       run_probe(io_, get("https" + server.url().substr(4)), {}, std::chrono::milliseconds(20));
 
-  expect(result, Status::critical, Reason::timeout, Phase::tls);
+  expect_verdict(result, Status::critical, Reason::timeout, Phase::tls);
 }
 
 TEST_F(Https, MissingAuthorityFileIsOurFault) {
@@ -545,7 +527,7 @@ TEST_F(Https, MissingAuthorityFileIsOurFault) {
   HttpSpec spec = get("https" + server.url().substr(4));
   spec.tls_ca_file = folder_ / "no-such-file";
 
-  expect(run_probe(io_, spec), Status::unknown, Reason::config, Phase::tls);
+  expect_verdict(run_probe(io_, spec), Status::unknown, Reason::config, Phase::tls);
 }
 
 TEST_F(Https, RedirectDownToHttpIsNotFollowed) {
@@ -557,7 +539,7 @@ TEST_F(Https, RedirectDownToHttpIsNotFollowed) {
 
   const Observation result = run_probe(io_, spec);
 
-  expect(result, Status::critical, Reason::status, Phase::transfer);
+  expect_verdict(result, Status::critical, Reason::status, Phase::transfer);
   EXPECT_TRUE(plain.received().empty());
 }
 

@@ -1,0 +1,97 @@
+// Responses in every cut, within every bound.
+#include "probes/http_response.h"
+
+#include <gtest/gtest.h>
+
+namespace firebreak::probes {
+namespace {
+
+using Progress = HttpResponseParser::Progress;
+
+const std::string kChunked =
+    "HTTP/1.1 200 OK\r\nX-A: 1\r\nTransfer-Encoding: chunked\r\n\r\n"
+    "3;ext=1\r\nabc\r\n2\r\nde\r\n0\r\nTrailer: x\r\n\r\n";
+
+Progress feed_in_pieces(HttpResponseParser& parser, const std::string& text, std::size_t piece) {
+  Progress progress = Progress::more;
+  for (std::size_t at = 0; at < text.size() && progress == Progress::more; at += piece)
+    progress = parser.feed(text.substr(at, piece));
+  return progress;
+}
+
+TEST(HttpResponse, IsTheSameInPiecesOfAnySize) {
+  for (std::size_t piece = 1; piece <= kChunked.size(); ++piece) {
+    HttpResponseParser parser(false);
+    ASSERT_EQ(feed_in_pieces(parser, kChunked, piece), Progress::done) << piece;
+    const HttpResponse response = parser.take();
+    EXPECT_EQ(response.status, 200) << piece;
+    EXPECT_EQ(response.body, "abcde") << piece;
+    ASSERT_NE(find_header(response, "x-a"), nullptr);
+    EXPECT_EQ(*find_header(response, "x-a"), "1");
+  }
+}
+
+TEST(HttpResponse, EveryTruncationIsNoticed) {
+  for (std::size_t size = 0; size < kChunked.size(); ++size) {
+    HttpResponseParser parser(false);
+    ASSERT_EQ(parser.feed(kChunked.substr(0, size)), Progress::more) << size;
+    EXPECT_EQ(parser.end(), Progress::failed) << size;
+    EXPECT_NE(parser.problem(), "") << size;
+  }
+}
+
+TEST(HttpResponse, HeadHasNoBody) {
+  HttpResponseParser parser(true);
+
+  EXPECT_EQ(parser.feed("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n"), Progress::done);
+}
+
+TEST(HttpResponse, InterimAnswersAreSkipped) {
+  HttpResponseParser parser(false);
+
+  EXPECT_EQ(parser.feed("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n"),
+            Progress::done);
+  EXPECT_EQ(parser.response().status, 204);
+}
+
+TEST(HttpResponse, BodyIsCutAtItsBound) {
+  HttpResponseParser parser(false, 4);
+
+  EXPECT_EQ(parser.feed("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabcdef"), Progress::done);
+  EXPECT_EQ(parser.response().body, "abcd");
+  EXPECT_TRUE(parser.response().body_cut);
+}
+
+TEST(HttpResponse, BodyOfExactlyTheBoundIsWhole) {
+  HttpResponseParser parser(false, 4);
+
+  EXPECT_EQ(parser.feed("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nabcd"), Progress::done);
+  EXPECT_FALSE(parser.response().body_cut);
+}
+
+TEST(HttpResponse, WhatNeverEndsIsBounded) {
+  const std::string chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+  const std::string much(100'000, 'x');
+  for (const std::string& start : {std::string("HTTP/1.1 "), std::string("HTTP/1.1 200 OK\r\nX: "),
+                                   chunked + "1;", chunked + "0\r\nTrailer: "}) {
+    HttpResponseParser parser(false);
+    EXPECT_EQ(feed_in_pieces(parser, start + much, 1000), Progress::failed) << start;
+  }
+}
+
+TEST(HttpResponse, GarbageFailsAtItsFirstByte) {
+  for (const char* text : {"x", "HTTP/2", "HTTX", "\r\n", "http/1.1 200 OK\r\n"}) {
+    HttpResponseParser parser(false);
+    EXPECT_EQ(parser.feed(text), Progress::failed) << text;
+  }
+}
+
+TEST(HttpResponse, TwoLengthsAreRefused) {
+  HttpResponseParser parser(false);
+
+  EXPECT_EQ(parser.feed("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n"),
+            Progress::failed);
+}
+
+}  // namespace
+}  // namespace firebreak::probes
