@@ -562,6 +562,49 @@ TEST_F(Actuator, IsAloneOnItsStateAndItsSocket) {
   EXPECT_TRUE(is_alive(first));
 }
 
+// A Unix socket of the test's own, for what systemd would give or take.
+Fd bound_socket(int type, const std::string& path) {
+  Fd fd(::socket(AF_UNIX, type, 0));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::memcpy(static_cast<char*>(address.sun_path), path.data(), path.size());
+  EXPECT_EQ(::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  return fd;
+}
+
+TEST_F(Actuator, TakesTheSocketOfSystemdAndSaysWhenItIsReady) {
+  const Fd listener = bound_socket(SOCK_STREAM, socket());
+  ASSERT_EQ(::listen(listener.get(), 4), 0);
+  const Fd notified = bound_socket(SOCK_DGRAM, dir_ / "notify");
+  pid_ = ::fork();
+  if (pid_ == 0) {
+    ::dup2(listener.get(), 3);
+    ::setenv("LISTEN_PID", std::to_string(::getpid()).c_str(), 1);
+    ::setenv("LISTEN_FDS", "1", 1);
+    ::setenv("NOTIFY_SOCKET", (dir_ / "notify").c_str(), 1);
+    ::execl(FIREBREAK_ACTUATOR, "firebreak-actuator", "--actions-dir", (dir_ / "actions.d").c_str(),
+            "--state-dir", (dir_ / "state").c_str(), "--allow-user", "daemon", nullptr);
+    ::_exit(126);
+  }
+  const Client client(socket());
+
+  EXPECT_EQ(run(client, order("a1", "none")).state(), pb::ACTION_STATE_REFUSED);
+
+  char text[64] = {};
+  ASSERT_GT(::recv(notified.get(), text, sizeof text - 1, MSG_DONTWAIT), 0);
+  EXPECT_STREQ(text, "READY=1");
+}
+
+TEST_F(Actuator, SaysThatNobodyGaveItASocket) {
+  const std::string command =
+      std::string(FIREBREAK_ACTUATOR) + " --allow-user daemon 2>" + dir_ / "out";
+
+  EXPECT_EQ(std::system(command.c_str()), 256);
+  EXPECT_EQ(read_file(dir_ / "out"),
+            "firebreak-actuator: systemd passed no socket: start firebreak-actuator.socket, or "
+            "give --socket\n");
+}
+
 TEST_F(Actuator, ChecksTheActionsWithoutServing) {
   allow("count", "echo ran >>\"$DIR/count\"");
   const std::string command = std::string(FIREBREAK_ACTUATOR) + " --check --actions-dir " +
