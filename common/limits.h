@@ -100,6 +100,10 @@ inline constexpr auto kWarmUp = 30s;        // after a start: agents that were k
 inline constexpr auto kValidateAgainMin = 30s;  // after a validation that did not pass, doubling
 inline constexpr auto kValidateAgainMax = 15min;
 inline constexpr std::size_t kPastIncarnationsMax = 64;  // of one agent, whose results are repeats
+inline constexpr auto kProbeAnswerGrace = 5s;    // a one-shot probe's way there, its turn, and back
+inline constexpr auto kValidationTimeMax = 72h;  // a hold of a day fits, with time to spare
+inline constexpr std::size_t kValidationsRunningMax = 1000;  // each probes a service's agents
+inline constexpr std::size_t kValidationsKept = 1000;        // that have ended
 inline constexpr std::size_t kWindowBuckets = 60;  // a window is at most this many buckets fine
 
 // Notifications and http actions, sent by the coordinator itself.

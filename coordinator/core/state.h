@@ -145,19 +145,26 @@ struct Incident {
 enum class Verdict { running, passed, failed, inconclusive };
 [[nodiscard]] const char* to_string(Verdict verdict);
 
+// One check of a validation; not started: `running` while the validation runs, and for ever when it
+// ended before this check's turn.
 struct CheckState {
   Verdict verdict = Verdict::running;
   bool started = false;
   Instant started_at{};
+  // Of a probe check.
   int attempt = 0;
-  int passes = 0;
-  std::size_t samples = 0;
-  std::optional<Instant> true_since;
+  int passes = 0;    // in a row
+  int failures = 0;  // attempts that failed, not those without an answer
   std::optional<Instant> next_attempt;
   std::map<RequestId, AgentName> waiting;  // probe-nows of this attempt without an answer
-  std::optional<Instant> waiting_until;
+  std::optional<Instant> waiting_until;    // set while an attempt runs
   std::vector<std::pair<AgentName, Verdict>> answers;  // of this attempt
-  std::string detail;
+  std::string last;  // what the worst answer of this attempt said, raw
+  // Of a signal check.
+  std::size_t samples = 0;
+  std::optional<Instant> true_since;
+
+  std::string detail;  // one line for people, raw and hostile: escape where shown
 };
 struct Validation {
   ValidationId id;
