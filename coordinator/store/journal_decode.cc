@@ -367,10 +367,13 @@ void get_lists(const pb::Incident& from, core::Incident& to, Reader& reader) {
         {instant(entry.at_us()), entry.kind(), entry.actor(), entry.text(), entry.detail()});
   to.timeline_dropped = from.timeline_dropped();
   for (const auto& run : from.actions()) to.actions.push_back(get(run, reader));
-  if (from.has_playbook())
-    to.playbook =
-        core::PlaybookRun{from.playbook().playbook(), from.playbook().name(),
-                          instant(from.playbook().since_us()), from.playbook().next_stage()};
+  if (from.has_playbook()) {
+    core::PlaybookRun& run = to.playbook.emplace();
+    run.playbook = from.playbook().playbook();
+    run.name = from.playbook().name();
+    run.since = instant(from.playbook().since_us());
+    run.next_stage = from.playbook().next_stage();
+  }
 }
 
 core::Incident get(const pb::Incident& from, Reader& reader) {
