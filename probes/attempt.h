@@ -34,11 +34,17 @@ using TimePoint = std::chrono::steady_clock::time_point;
 
 // What all probes of one Prober share.
 struct Toolbox {
-  Toolbox(boost::asio::io_context& context, const ProberOptions& options)
-      : io(context), resolver(context, options), alarms(context, clock) {}
+  Toolbox(boost::asio::io_context& context, const ProberOptions& options,
+          std::unique_ptr<const Clock> its_clock = std::make_unique<SystemClock>())
+      : io(context),
+        owned_clock(std::move(its_clock)),
+        clock(*owned_clock),
+        resolver(context, options),
+        alarms(context, clock) {}
 
   boost::asio::io_context& io;
-  SystemClock clock;
+  const std::unique_ptr<const Clock> owned_clock;
+  const Clock& clock;
   Resolver resolver;
   Alarms alarms;
   TlsContexts tls;

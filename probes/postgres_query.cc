@@ -59,11 +59,15 @@ bool fail_session(Attempt& attempt, PGconn* session) {
 
 // On a copy of libpq's socket: libpq may close its own, and open another one, between two calls.
 Awaitable<bool> wait_for(Attempt& attempt, PGconn* session, Descriptor::wait_type what) {
+  if (attempt.is_over()) co_return attempt.fail_timeout("no answer of PostgreSQL");
   const int copy = ::fcntl(PQsocket(session), F_DUPFD_CLOEXEC, 0);
   if (copy < 0)
     co_return attempt.unknown(Reason::prober, "no file descriptor left for libpq's socket");
   Descriptor descriptor(attempt.tools().io.get_executor(), copy);
-  const Attempt::AbortScope scope(attempt, [&descriptor] { descriptor.cancel(); });
+  const Attempt::AbortScope scope(attempt, [&descriptor] {
+    boost::system::error_code ignored;
+    descriptor.cancel(ignored);
+  });
   const auto [error] = co_await descriptor.async_wait(what, as_data());
   if (error || attempt.is_over()) co_return fail_io(attempt, error, "PostgreSQL session");
   co_return true;

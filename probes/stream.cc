@@ -98,6 +98,8 @@ bool fail_io(Attempt& attempt, const boost::system::error_code& error, std::stri
 Awaitable<bool> resolve(Attempt& attempt, std::string host, Addresses& addresses) {
   attempt.enter(Phase::resolve);
   addresses.clear();
+  // Nothing rings a second time: whoever starts to wait after the end would wait for ever.
+  if (attempt.is_over()) co_return attempt.fail_timeout("no address for " + host);
   if (const auto address = numeric_address(host)) {
     addresses.push_back(*address);
     co_return true;
@@ -115,7 +117,7 @@ Awaitable<bool> resolve(Attempt& attempt, std::string host, Addresses& addresses
     const Attempt::AbortScope scope(attempt, [&answered] { answered.cancel(); });
     co_await answered.async_wait(as_data());
   }
-  if (!answer) {
+  if (!answer || attempt.is_over()) {
     if (attempt.tools().resolver.forget(*ticket))
       co_return attempt.unknown(Reason::prober,
                                 host + ": all resolver threads hang in other look-ups");
@@ -144,6 +146,7 @@ Awaitable<bool> connect(Attempt& attempt, Socket& socket, const Addresses& addre
                         std::uint16_t port) {
   attempt.enter(Phase::connect);
   for (std::size_t i = 0; i < addresses.size(); ++i) {
+    if (attempt.is_over()) co_return attempt.fail_timeout("no connection");
     const std::size_t left = addresses.size() - i;
     const auto endpoint = endpoint_of(addresses[i], port);
     close_quietly(socket);
@@ -155,13 +158,13 @@ Awaitable<bool> connect(Attempt& attempt, Socket& socket, const Addresses& addre
       co_return true;
     }
     fail_io(attempt, error, "connect to " + endpoint_text(addresses[i], port));
-    if (attempt.is_over()) break;
   }
   co_return false;
 }
 
 Awaitable<bool> connect_unix(Attempt& attempt, Socket& socket, std::string path) {
   attempt.enter(Phase::connect);
+  if (attempt.is_over()) co_return attempt.fail_timeout("no connection");
   if (path.size() >= sizeof(sockaddr_un::sun_path))
     co_return attempt.unknown(Reason::config, path + ": too long for the path of a Unix socket");
   const asio::generic::stream_protocol::endpoint endpoint =

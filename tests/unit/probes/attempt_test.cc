@@ -1,0 +1,162 @@
+// Deadlines, steps, phases and secrets of one attempt, on a clock that the test moves.
+#include "probes/attempt.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <optional>
+
+#include <boost/asio/co_spawn.hpp>
+
+#include "probes/stream.h"
+#include "tests/unit/probes/verdict.h"
+
+namespace firebreak::probes {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::expect_verdict;
+using ::testing::HasSubstr;
+
+// Far enough back that every timer of the io_context has expired: only this clock decides.
+struct ManualClock final : Clock {
+  explicit ManualClock(const TimePoint& now) : now_(now) {}
+  [[nodiscard]] TimePoint steady() const override { return now_; }
+  [[nodiscard]] WallTime wall() const override { return {}; }
+  [[nodiscard]] Instant now() const override { return {}; }
+  const TimePoint& now_;
+};
+
+class AttemptTest : public ::testing::Test {
+ protected:
+  Attempt make(Duration timeout = 1s) {
+    ProbeSpec spec;
+    spec.timeout = timeout;
+    return Attempt(tools_, spec, {});
+  }
+  // The clock moves, and whatever is due rings; every timer has expired by the real clock.
+  void pass(Duration time) {
+    now_ += time;
+    for (int i = 0; i < 10; ++i) io_.poll_one();
+  }
+
+  boost::asio::io_context io_;
+  TimePoint now_{};
+  std::shared_ptr<Toolbox> tools_ =
+      std::make_shared<Toolbox>(io_, ProberOptions{}, std::make_unique<ManualClock>(now_));
+};
+
+TEST_F(AttemptTest, DeadlineThatRingsInTimeBlamesTheTarget) {
+  Attempt attempt = make(1s);
+  attempt.enter(Phase::first_byte);
+
+  pass(1s);
+
+  EXPECT_TRUE(attempt.is_over());
+  attempt.fail_timeout("no answer");
+  const Observation result = attempt.finish();
+  expect_verdict(result, Status::critical, Reason::timeout, Phase::first_byte);
+  EXPECT_EQ(result.evidence, "no answer within 1s");
+  EXPECT_EQ(result.latency, 1s);
+}
+
+TEST_F(AttemptTest, DeadlineThatRingsLateBlamesNobody) {
+  Attempt attempt = make(1s);
+
+  pass(4s);  // the process was stopped, or the machine slept
+
+  attempt.fail_timeout("no answer");
+  const Observation result = attempt.finish();
+  expect_verdict(result, Status::unknown, Reason::prober, Phase::none);
+  EXPECT_THAT(result.evidence, HasSubstr("did not run for 3.0 s"));
+}
+
+TEST_F(AttemptTest, NothingRingsBeforeItsTime) {
+  Attempt attempt = make(1s);
+
+  pass(999ms);
+
+  EXPECT_FALSE(attempt.is_over());
+}
+
+TEST_F(AttemptTest, StepEndsTheWaitButNotTheAttempt) {
+  Attempt attempt = make(2s);
+  int aborted = 0;
+  const Attempt::AbortScope scope(attempt, [&aborted] { ++aborted; });
+  attempt.begin_step(now_ + 1s);
+
+  pass(1s);
+  EXPECT_EQ(aborted, 1);
+  EXPECT_FALSE(attempt.is_over());
+
+  attempt.end_step();
+  pass(1s);
+  EXPECT_EQ(aborted, 2);
+  EXPECT_TRUE(attempt.is_over());
+}
+
+TEST_F(AttemptTest, PhasesAddUpToTheLatency) {
+  Attempt attempt = make(60s);
+  attempt.enter(Phase::connect);
+  now_ += 1s;
+  attempt.enter(Phase::send);
+  now_ += 2s;
+  attempt.enter(Phase::connect);  // a redirect
+  now_ += 3s;
+  attempt.succeed();
+
+  const Observation result = attempt.finish();
+
+  EXPECT_THAT(result.phases, ::testing::ElementsAre(PhaseTiming{Phase::connect, 4s},
+                                                    PhaseTiming{Phase::send, 2s}));
+  EXPECT_EQ(result.latency, 6s);
+}
+
+TEST_F(AttemptTest, SecretsAreBlankedBeforeTextIsCut) {
+  Attempt attempt = make();
+  attempt.keep_secret("hunter22");
+  attempt.keep_secret("**");
+  attempt.keep_secret("");
+
+  attempt.critical(Reason::status, std::string(limits::kEvidenceBytesMax - 4, 'x') + "hunter22**");
+
+  const Observation result = attempt.finish();
+  EXPECT_EQ(result.evidence.find("hunt"), std::string::npos);
+  EXPECT_LE(result.evidence.size(), limits::kEvidenceBytesMax);
+}
+
+TEST_F(AttemptTest, ValuesAreBounded) {
+  Attempt attempt = make();
+
+  for (int i = 0; i < 1000; ++i) attempt.add_value("value", i);
+
+  EXPECT_EQ(attempt.finish().values.size(), limits::kValuesPerResultMax);
+}
+
+// --- Steps that begin after the end --------------------------------------------------------------
+
+// Runs `step` to its end, which must come without waiting: nothing rings a second time.
+bool poll(boost::asio::io_context& io, Awaitable<bool> step) {
+  std::optional<bool> outcome;
+  boost::asio::co_spawn(io.get_executor(), std::move(step),
+                        [&outcome](const std::exception_ptr&, bool good) { outcome = good; });
+  for (int i = 0; i < 100 && !outcome; ++i) io.poll_one();
+  return outcome.value_or(true);
+}
+
+TEST_F(AttemptTest, NoStepWaitsAfterTheEnd) {
+  Attempt attempt = make();
+  attempt.cancel();
+  Connection connection(attempt);
+  Addresses addresses = {boost::asio::ip::address_v4::loopback()};
+
+  EXPECT_FALSE(poll(io_, resolve(attempt, "127.0.0.1", addresses)));
+  EXPECT_FALSE(poll(io_, resolve(attempt, "host.invalid", addresses)));
+  addresses = {boost::asio::ip::address_v4::loopback()};
+  EXPECT_FALSE(poll(io_, connect(attempt, connection.socket(), addresses, 1)));
+  EXPECT_FALSE(poll(io_, connect_unix(attempt, connection.socket(), "/nonexistent")));
+  EXPECT_EQ(attempt.finish().reason, Reason::timeout);
+}
+
+}  // namespace
+}  // namespace firebreak::probes
