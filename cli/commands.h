@@ -1,0 +1,22 @@
+// The commands of `firebreak`: each function adds its subcommands, whose callbacks set
+// context.exit_code.
+#pragma once
+
+#include "cli/client.h"
+
+namespace CLI {
+class App;
+}
+
+namespace firebreak::cli {
+
+void add_view_commands(CLI::App& app, Context& context);  // status, services, agents, watch
+void add_incident_commands(
+    CLI::App& app, Context& context);  // incidents, incident, ack, note, declare, resolve, report
+void add_fact_commands(CLI::App& app, Context& context);  // fact set, fact clear, facts
+void add_validate_command(CLI::App& app, Context& context);
+void add_policy_commands(CLI::App& app, Context& context);  // policy check, apply, show
+void add_probe_command(CLI::App& app, Context& context);    // no coordinator needed
+void add_pki_commands(CLI::App& app, Context& context);     // no coordinator needed
+
+}  // namespace firebreak::cli

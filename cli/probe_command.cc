@@ -1,0 +1,326 @@
+// probe: one shot at a target from this host, with the output and exit codes of a monitoring
+// plugin.
+//
+// https://www.monitoring-plugins.org/doc/guidelines.html
+#include <CLI/CLI.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+#include <iostream>
+#include <memory>
+#include <optional>
+
+#include "cli/commands.h"
+#include "cli/terminal.h"
+#include "common/probe_yaml.h"
+#include "common/text.h"
+#include "common/yaml.h"
+#include "probes/run.h"
+
+namespace firebreak::cli {
+namespace {
+
+// The flags become the keys that a policy has, so that there is one reader and one set of messages.
+struct Flags {
+  std::string target;
+  boost::json::object keys;     // of the kind
+  boost::json::object outside;  // of the probe
+  bool verbose = false;
+};
+
+void add_text(CLI::App& command, const std::shared_ptr<Flags>& flags, const std::string& flag,
+              const std::string& key, const char* about) {
+  command.add_option_function<std::string>(
+      flag, [flags, key](const std::string& text) { flags->keys[key] = text; }, about);
+}
+
+void add_number(CLI::App& command, const std::shared_ptr<Flags>& flags, const std::string& flag,
+                const std::string& key, const char* about) {
+  command.add_option_function<double>(
+      flag, [flags, key](double number) { flags->keys[key] = number; }, about);
+}
+
+struct Kind {
+  CLI::App* command = nullptr;
+  std::shared_ptr<Flags> flags = std::make_shared<Flags>();
+};
+
+Kind add_kind(CLI::App& group, const char* name, const char* target, const char* about) {
+  Kind kind{group.add_subcommand(name, about)};
+  const auto flags = kind.flags;
+  kind.command->add_option(target, flags->target)->required();
+  kind.command->add_option_function<std::string>(
+      "--timeout", [flags](const std::string& text) { flags->outside["timeout"] = text; },
+      "over everything, name look-up included (default 5s)");
+  kind.command->add_flag("-v,--verbose", flags->verbose, "say what it does, on standard error");
+  return kind;
+}
+
+// host:port into the keys host and port, as the readers of a map want them.
+void split_endpoint(boost::json::object& keys, const std::string& target) {
+  const std::size_t colon = target.rfind(':');
+  const bool is_path = !target.empty() && target.front() == '/';
+  if (is_path || colon == std::string::npos || target.find(']', colon) != std::string::npos) {
+    keys["host"] = target;
+    return;
+  }
+  std::string host = target.substr(0, colon);
+  if (host.size() > 2 && host.front() == '[' && host.back() == ']')
+    host = host.substr(1, host.size() - 2);
+  keys["host"] = host;
+  const std::string port = target.substr(colon + 1);
+  if (!port.empty() && port.size() <= 5 &&
+      port.find_first_not_of("0123456789") == std::string::npos)
+    keys["port"] = std::stoi(port);
+  else
+    keys["port"] = port;  // for the reader to refuse
+}
+
+std::optional<ProbeSpec> spec_of(const boost::json::object& definition, Context& context) {
+  yaml::Problems problems;
+  const auto document = yaml::parse("command line", boost::json::serialize(definition), problems);
+  std::optional<ProbeSpec> spec;
+  if (document) {
+    yaml::MapReader reader(document->root(), "the probe", problems);
+    spec = read_probe(reader, problems);
+  }
+  if (problems.ok() && spec) return spec;
+  std::cerr << problems.render();
+  context.exit_code = static_cast<int>(Status::unknown);
+  return std::nullopt;
+}
+
+Observation run_once(const ProbeSpec& spec, bool verbose) {
+  boost::asio::io_context io;
+  Prober prober(io);
+  Observation result;
+  ProbeTrace trace;
+  if (verbose)
+    trace = [](Phase phase, std::string_view text) {
+      std::cerr << to_string(phase) << ": " << escape_line(text) << "\n";
+    };
+  prober.start(
+      spec, [&result](Observation observation) { result = std::move(observation); }, trace);
+  io.run();
+  return result;
+}
+
+std::string number(double value) {
+  char text[40];
+  std::snprintf(text, sizeof text, "%.10g", value);
+  return text;
+}
+
+double seconds(Duration duration) {
+  return std::chrono::duration<double>(duration).count();
+}
+
+void print_json(const ProbeSpec& spec, const Observation& seen) {
+  boost::json::object out;
+  out["status"] = to_string(seen.status);
+  out["reason"] = to_string(seen.reason);
+  out["phase"] = to_string(seen.phase);
+  out["kind"] = kind_name(spec.kind);
+  out["target"] = describe_target(spec.kind);
+  out["latency_seconds"] = seconds(seen.latency);
+  boost::json::object phases;
+  for (const PhaseTiming& timing : seen.phases)
+    phases[to_string(timing.phase)] = seconds(timing.took);
+  out["phase_seconds"] = std::move(phases);
+  boost::json::object values;
+  for (const NamedValue& value : seen.values) values[value.name] = value.value;
+  out["values"] = std::move(values);
+  out["evidence"] = seen.evidence;
+  std::cout << boost::json::serialize(out) << "\n";
+}
+
+std::string upper(std::string text) {
+  for (char& c : text)
+    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
+  return text;
+}
+
+// "HTTP CRITICAL - http://api/health: status: 503 Service Unavailable, 12 ms |'latency'=0.012s;;;0"
+void print_plugin_line(const ProbeSpec& spec, const Observation& seen) {
+  std::string detail = seen.status == Status::ok ? "" : std::string(to_string(seen.reason));
+  if (!seen.evidence.empty())
+    detail += (detail.empty() ? "" : ": ") + escape_line(seen.evidence, 200);
+  for (char& c : detail)
+    if (c == '|') c = '/';  // would begin the performance data
+  std::cout << upper(kind_name(spec.kind)) << " "
+            << paint(status_paint(to_string(seen.status)), upper(to_string(seen.status))) << " - "
+            << escape_line(describe_target(spec.kind)) << (detail.empty() ? "" : ": ") << detail
+            << ", " << humanize_duration(seen.latency)
+            << " |'latency'=" << number(seconds(seen.latency)) << "s;;;0";
+  const auto* queue = std::get_if<QueueSpec>(&spec.kind);
+  for (const NamedValue& value : seen.values) {
+    std::cout << " '" << escape_line(value.name) << "'=" << number(value.value);
+    if (queue != nullptr && value.name == "length")
+      std::cout << ";" << (queue->warning ? number(*queue->warning) : "") << ";"
+                << (queue->critical ? number(*queue->critical) : "") << ";0";
+  }
+  std::cout << "\n";
+}
+
+void probe(Context& context, const Flags& flags, const char* kind, boost::json::value target) {
+  boost::json::object definition = flags.outside;
+  definition[kind] = std::move(target);
+  const auto spec = spec_of(definition, context);
+  if (!spec) return;
+  const Observation seen = run_once(*spec, flags.verbose);
+  if (context.output == Output::json)
+    print_json(*spec, seen);
+  else
+    print_plugin_line(*spec, seen);
+  context.exit_code = static_cast<int>(seen.status);
+}
+
+boost::json::object header_map(const std::vector<std::string>& headers) {
+  boost::json::object map;
+  for (const std::string& header : headers) {
+    const std::size_t colon = header.find(':');
+    if (colon == std::string::npos)
+      throw CLI::ValidationError("--header", "write it as 'Name: value'");
+    const std::size_t value = header.find_first_not_of(' ', colon + 1);
+    map[header.substr(0, colon)] = value == std::string::npos ? "" : header.substr(value);
+  }
+  return map;
+}
+
+void add_http_flags(const Kind& kind) {
+  CLI::App& command = *kind.command;
+  const auto flags = kind.flags;
+  add_text(command, flags, "--method", "method", "GET unless said otherwise");
+  command.add_option_function<std::vector<std::string>>(
+      "--header",
+      [flags](const std::vector<std::string>& headers) {
+        flags->keys["headers"] = header_map(headers);
+      },
+      "'Name: value'; may be repeated");
+  add_text(command, flags, "--body", "body", "what to send");
+  add_text(command, flags, "--contains", "contains", "text that the answer must hold");
+  add_text(command, flags, "--expect", "expect",
+           "CEL over status, body, text, headers, latency: body.success == true");
+  command.add_option_function<std::vector<std::string>>(
+      "--expect-status",
+      [flags](const std::vector<std::string>& statuses) {
+        flags->keys["expect_status"] = boost::json::array(statuses.begin(), statuses.end());
+      },
+      "such as 200 or 2xx (the default); may be repeated");
+  add_text(command, flags, "--bearer-token-file", "bearer_token_file", "a file with the token");
+  add_text(command, flags, "--basic-user", "basic_user", "for Basic authentication");
+  add_text(command, flags, "--basic-password-file", "basic_password_file", "its password's file");
+  add_text(command, flags, "--ca-file", "tls_ca_file", "instead of the system's authorities");
+  add_text(command, flags, "--server-name", "tls_server_name", "name to verify and to send as SNI");
+  command.add_flag_callback(
+      "--no-verify", [flags] { flags->keys["tls_verify"] = false; }, "take any certificate");
+  command.add_option_function<int>(
+      "--max-redirects", [flags](int hops) { flags->keys["max_redirects"] = hops; },
+      "follow at most so many (default 0)");
+}
+
+void add_postgres_flags(const Kind& kind) {
+  add_text(*kind.command, kind.flags, "--database", "database", "default postgres");
+  add_text(*kind.command, kind.flags, "--user", "user", "default firebreak");
+  add_text(*kind.command, kind.flags, "--password-file", "password_file",
+           "a file with the password");
+  add_text(*kind.command, kind.flags, "--sslmode", "sslmode", "as libpq has it, default prefer");
+}
+
+void add_redis_flags(const Kind& kind) {
+  add_text(*kind.command, kind.flags, "--username", "username", "ACL user");
+  add_text(*kind.command, kind.flags, "--password-file", "password_file",
+           "a file with the password");
+}
+
+void add_queue_limits(const Kind& kind) {
+  add_number(*kind.command, kind.flags, "--warning", "warning", "longer than this is a warning");
+  add_number(*kind.command, kind.flags, "--critical", "critical", "longer than this is critical");
+}
+
+// The queue's own keys lie beside its source's.
+boost::json::object queue_of(const Flags& flags, const char* source,
+                             const std::vector<std::string>& own) {
+  boost::json::object queue;
+  boost::json::object target = flags.keys;
+  for (const std::string& key : own)
+    if (const auto* value = target.if_contains(key)) {
+      queue[key] = *value;
+      target.erase(key);
+    }
+  queue[source] = std::move(target);
+  return queue;
+}
+
+void add_servers(CLI::App& group, Context& context) {
+  const Kind http = add_kind(group, "http", "URL", "an HTTP or HTTPS request");
+  add_http_flags(http);
+  http.command->callback([&context, flags = http.flags] {
+    flags->keys["url"] = flags->target;
+    probe(context, *flags, "http", flags->keys);
+  });
+
+  const Kind postgres = add_kind(group, "postgres", "HOST[:PORT]",
+                                 "whether PostgreSQL accepts connections, or a query's answer");
+  add_postgres_flags(postgres);
+  add_text(*postgres.command, postgres.flags, "--query", "query",
+           "one statement; needs a user who may log in");
+  add_text(*postgres.command, postgres.flags, "--expect", "expect",
+           "CEL over value, rows, latency");
+  postgres.command->callback([&context, flags = postgres.flags] {
+    split_endpoint(flags->keys, flags->target);
+    probe(context, *flags, "postgres", flags->keys);
+  });
+
+  const Kind redis = add_kind(group, "redis", "HOST[:PORT]", "PING, with AUTH if given");
+  add_redis_flags(redis);
+  redis.command->callback([&context, flags = redis.flags] {
+    split_endpoint(flags->keys, flags->target);
+    probe(context, *flags, "redis", flags->keys);
+  });
+}
+
+void add_queues(CLI::App& group, Context& context) {
+  auto* queue = group.add_subcommand("queue", "how long a queue is");
+  queue->require_subcommand(1);
+
+  const Kind redis = add_kind(*queue, "redis", "HOST[:PORT]", "LLEN of a list");
+  add_text(*redis.command, redis.flags, "--list", "list", "the list's key");
+  add_redis_flags(redis);
+  add_queue_limits(redis);
+  redis.command->callback([&context, flags = redis.flags] {
+    split_endpoint(flags->keys, flags->target);
+    probe(context, *flags, "queue", queue_of(*flags, "redis", {"list", "warning", "critical"}));
+  });
+
+  const Kind http = add_kind(*queue, "http", "URL", "a number in a JSON answer");
+  add_http_flags(http);
+  add_text(*http.command, http.flags, "--length", "length", "CEL over body: body.messages");
+  add_queue_limits(http);
+  http.command->callback([&context, flags = http.flags] {
+    flags->keys["url"] = flags->target;
+    probe(context, *flags, "queue", queue_of(*flags, "http", {"length", "warning", "critical"}));
+  });
+
+  const Kind sql = add_kind(*queue, "postgres", "HOST[:PORT]", "a count from a query");
+  add_postgres_flags(sql);
+  add_text(*sql.command, sql.flags, "--query", "query", "SELECT count(*) FROM ...");
+  add_queue_limits(sql);
+  sql.command->callback([&context, flags = sql.flags] {
+    split_endpoint(flags->keys, flags->target);
+    probe(context, *flags, "queue", queue_of(*flags, "postgres", {"query", "warning", "critical"}));
+  });
+}
+
+}  // namespace
+
+void add_probe_command(CLI::App& app, Context& context) {
+  auto* group = app.add_subcommand(
+      "probe", "look at a target once from here; exits 0 ok, 1 warning, 2 critical, 3 unknown");
+  group->require_subcommand(1);
+  add_servers(*group, context);
+  add_queues(*group, context);
+}
+
+}  // namespace firebreak::cli

@@ -1,0 +1,189 @@
+// status, services, agents, watch: what is going on.
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <cstdio>
+#include <iostream>
+#include <map>
+#include <memory>
+
+#include "cli/commands.h"
+#include "cli/terminal.h"
+#include "common/text.h"
+
+namespace firebreak::cli {
+namespace {
+
+std::string status_word(v1::Status status) {
+  switch (status) {
+    case v1::STATUS_OK:
+      return "ok";
+    case v1::STATUS_WARNING:
+      return "warning";
+    case v1::STATUS_CRITICAL:
+      return "critical";
+    default:
+      return "unknown";
+  }
+}
+
+std::int64_t now_us() {
+  return std::chrono::duration_cast<std::chrono::microseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+std::string values_of(const v1::Service::Vantage& vantage) {
+  std::string text;
+  for (const auto& value : vantage.values()) {
+    char number[32];
+    std::snprintf(number, sizeof number, "%g", value.value());
+    text += (text.empty() ? "" : " ") + value.name() + "=" + number;
+  }
+  return text;
+}
+
+void show_services(const google::protobuf::RepeatedPtrField<v1::Service>& services) {
+  Table table({"SERVICE", "PROBE", "STATUS", "AGENT", "SEES", "LATENCY", "WHEN", "DETAIL"});
+  for (const auto& service : services) {
+    table.row({{service.name(), Paint::bold},
+               {service.incident().empty() ? "" : service.incident(), Paint::bad},
+               {status_word(service.status()), status_paint(status_word(service.status()))},
+               {service.severity()}});
+    for (const auto& probe : service.probes()) {
+      const std::string word = status_word(probe.status());
+      if (probe.vantages().empty())
+        table.row({{""},
+                   {probe.name()},
+                   {word, status_paint(word)},
+                   {"-", Paint::dim},
+                   {"no result yet", Paint::dim}});
+      for (const auto& vantage : probe.vantages()) {
+        const std::string seen = status_word(vantage.status());
+        const bool fine = vantage.status() == v1::STATUS_OK;
+        table.row({{""},
+                   {probe.name()},
+                   {word, status_paint(word)},
+                   {vantage.agent()},
+                   {fine ? seen : seen + "/" + vantage.reason(), status_paint(seen)},
+                   {took(vantage.latency_us())},
+                   {ago(vantage.observed_unix_us(), now_us())},
+                   {fine ? values_of(vantage) : vantage.evidence().substr(0, 80), Paint::dim}});
+      }
+    }
+  }
+  std::cout << table.render();
+}
+
+void status(Context& context) {
+  v1::GetStatusResponse reply;
+  if (!call(context, &v1::OperatorService::Stub::GetStatus, v1::GetStatusRequest(), reply)) return;
+  if (context.output == Output::json) return print_json(reply);
+  const bool calm = reply.incidents_open() == 0 && reply.services_ok() == reply.services();
+  std::cout << paint(calm ? Paint::good : Paint::bad,
+                     std::to_string(reply.services_ok()) + " of " +
+                         std::to_string(reply.services()) + " services ok, " +
+                         std::to_string(reply.incidents_open()) + " open incidents")
+            << "\nagents        " << reply.agents_attached() << " attached of "
+            << reply.agents_known() << " known"
+            << "\nresults       " << reply.results_committed() << " committed, "
+            << reply.results_duplicate() << " duplicates, " << reply.results_dropped()
+            << " dropped by agents"
+            << "\nnotifications " << reply.notifications_pending() << " pending"
+            << "\npolicy        " << escape_line(reply.policy_digest().substr(0, 12))
+            << "\ncoordinator   " << escape_line(reply.version()) << ", epoch " << reply.epoch()
+            << ", up " << took(reply.now_unix_us() - reply.started_unix_us()) << "\n";
+  if (!reply.worst().empty()) {
+    std::cout << "\n";
+    show_services(reply.worst());
+  }
+}
+
+void services(Context& context, const std::string& name) {
+  v1::ListServicesRequest request;
+  request.set_service(name);
+  v1::ListServicesResponse reply;
+  if (!call(context, &v1::OperatorService::Stub::ListServices, request, reply)) return;
+  if (context.output == Output::json) return print_json(reply);
+  if (reply.services().empty())
+    std::cout << "The policy in force has no services.\n";
+  else
+    show_services(reply.services());
+}
+
+void agents(Context& context) {
+  v1::ListAgentsResponse reply;
+  if (!call(context, &v1::OperatorService::Stub::ListAgents, v1::ListAgentsRequest(), reply))
+    return;
+  if (context.output == Output::json) return print_json(reply);
+  if (reply.agents().empty()) {
+    std::cout
+        << "No agent has ever attached. Make it a certificate with 'firebreak pki agent NAME'.\n";
+    return;
+  }
+  Table table({"AGENT", "STATE", "LAST SEEN", "PROBES", "ACTIONS", "DROPPED", "CLOCK", "VERSION",
+               "LABELS"});
+  for (const auto& agent : reply.agents()) {
+    std::string labels;
+    for (const auto& [key, value] :
+         std::map<std::string, std::string>(agent.labels().begin(), agent.labels().end()))
+      labels += (labels.empty() ? "" : " ") + key + "=" + value;
+    table.row(
+        {{agent.name(), Paint::bold},
+         {agent.attached() ? "attached" : "away", agent.attached() ? Paint::good : Paint::bad},
+         {ago(agent.last_seen_unix_us(), now_us())},
+         {std::to_string(agent.probes())},
+         {std::to_string(agent.actions().size())},
+         {std::to_string(agent.dropped_results())},
+         {took(agent.clock_skew_us())},
+         {agent.version()},
+         {labels, Paint::dim}});
+  }
+  std::cout << table.render();
+}
+
+void watch(Context& context, const std::string& incident) {
+  const auto stub = connect(context);
+  if (!stub) return;
+  grpc::ClientContext client;
+  v1::WatchRequest request;
+  request.set_incident(incident);
+  const auto stream = stub->Watch(&client, request);
+  v1::WatchEvent event;
+  while (stream->Read(&event)) {
+    if (context.output == Output::json) {
+      print_json(event);
+      continue;
+    }
+    if (event.missed() > 0)
+      std::cout << paint(Paint::warn,
+                         std::to_string(event.missed()) + " events missed: this reader is too slow")
+                << "\n";
+    const auto& entry = event.entry();
+    std::cout << clock_time(entry.at_unix_us()) << "  " << paint(Paint::bold, event.incident())
+              << "  " << paint(Paint::dim, entry.kind()) << "  " << escape_line(entry.text())
+              << "  " << paint(Paint::dim, entry.actor()) << std::endl;
+  }
+  const grpc::Status status = stream->Finish();
+  succeeded(context, client, status);
+}
+
+}  // namespace
+
+void add_view_commands(CLI::App& app, Context& context) {
+  app.add_subcommand("status", "one look at everything")->callback([&context] { status(context); });
+
+  auto* list = app.add_subcommand("services", "services, their probes, and what each agent sees");
+  const auto name = std::make_shared<std::string>();
+  list->add_option("SERVICE", *name, "only this one");
+  list->callback([&context, name] { services(context, *name); });
+
+  app.add_subcommand("agents", "agents: attached or away, labels, what they may do")
+      ->callback([&context] { agents(context); });
+
+  auto* follow = app.add_subcommand("watch", "every event as it happens, until interrupted");
+  const auto incident = std::make_shared<std::string>();
+  follow->add_option("INCIDENT", *incident, "only this one");
+  follow->callback([&context, incident] { watch(context, *incident); });
+}
+
+}  // namespace firebreak::cli
