@@ -86,6 +86,15 @@ inline constexpr auto kActuatorStopWait = 15s;  // for running actions, under th
 // Coordinator.
 inline constexpr std::size_t kIngestQueueEventsMax =
     4096;  // batches waiting for the engine; then streams are not read
+inline constexpr std::size_t kIngestQueueResultsMax =
+    200000;  // of all those batches together, about 40 MB
+inline constexpr std::size_t kOutgoingMessagesMax =
+    1024;  // to one agent; a stream whose agent reads slower is ended
+inline constexpr std::size_t kStreamsPerAgentMax = 4;  // the newest counts, the others are ending
+inline constexpr auto kDrainTimeout = 5s;  // agents leave within it, then the port closes
+inline constexpr std::size_t kCommitEventsMax = 1024;  // one transaction: a few ms on a slow disk
+inline constexpr std::size_t kCommitResultsMax = 20000;
+inline constexpr auto kTickIntervalMin = 10ms;  // each is a write to the disk
 inline constexpr std::size_t kTimelineEntriesMax =
     2000;  // per incident; the middle is cut, counted
 inline constexpr std::size_t kResolvedIncidentsKept =

@@ -32,6 +32,7 @@ struct View {
 struct Recovered {
   std::uint64_t epoch = 0;
   std::uint64_t entries = 0;  // of the journal, replayed
+  std::string policy_digest;  // of the policy in force; empty: none yet
   // Of the policy that `kPolicyDirectory` gave last; empty: it never did.
   std::string directory_digest;
 };
