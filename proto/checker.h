@@ -1,4 +1,4 @@
-// How wire.cc and messages.cc refuse a field; internal to this folder.
+// How a field of a message is refused: shared by whoever turns messages into our own types.
 #pragma once
 
 #include <cstdint>
