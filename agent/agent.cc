@@ -239,6 +239,7 @@ class Agent::Impl {
   }
 
   void run_due() {
+    if (is_stopping_) return;  // the timer had fired before it was cancelled
     const Instant at = now();
     for (const DueRun& run : schedule_.take_due(at)) {
       prober_->start(*run.spec, [this, id = run.id, at](Observation observation) {
