@@ -1,0 +1,184 @@
+// What an agent may say, and what of it becomes an event.
+#include "coordinator/ingest/session.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <firebreak/v1/agent.pb.h>
+
+#include "common/limits.h"
+
+namespace firebreak::ingest {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::HasSubstr;
+
+constexpr Instant kNow = instant_from_unix_us(1'795'230'000'000'000);
+constexpr WallTime kWall{Duration{1'795'230'000'000'000}};
+
+v1::AgentMessage hello() {
+  v1::AgentMessage message;
+  v1::Hello& hello = *message.mutable_hello();
+  hello.set_incarnation(7);
+  hello.set_protocol(1);
+  hello.set_version("1.0");
+  hello.set_wall_unix_us(kWall.time_since_epoch().count() + 1500);
+  return message;
+}
+// One result that began 300 ms before it was sent.
+v1::AgentMessage batch() {
+  v1::AgentMessage message;
+  v1::ResultBatch& batch = *message.mutable_results();
+  batch.set_first_seq(4);
+  batch.set_sent_monotonic_us(1'000'000);
+  v1::ResultBatch::Series& series = *batch.add_series();
+  series.set_ref(0);
+  series.mutable_key()->set_service("api");
+  series.mutable_key()->set_probe("health");
+  batch.add_ref(0);
+  batch.add_status(v1::STATUS_OK);
+  batch.add_reason(0);
+  batch.add_phase(0);
+  batch.add_started_monotonic_us(700'000);
+  batch.add_latency_us(10'000);
+  batch.add_confirmed(true);
+  return message;
+}
+v1::AgentMessage outcome() {
+  v1::AgentMessage message;
+  v1::ActionOutcome& outcome = *message.mutable_action_outcome();
+  outcome.set_action_id("act-1");
+  outcome.set_state(v1::ACTION_STATE_SUCCEEDED);
+  return message;
+}
+
+class SessionTest : public ::testing::Test {
+ protected:
+  Result<std::optional<core::Event>> take(const v1::AgentMessage& message) {
+    return session_.take(message, kNow, kWall);
+  }
+  void expect_refused(const v1::AgentMessage& message, const std::string& why) {
+    const auto taken = take(message);
+    ASSERT_FALSE(taken) << why;
+    EXPECT_THAT(taken.error().message, HasSubstr(why));
+  }
+  Session session_{AgentName("web-1")};
+};
+
+TEST_F(SessionTest, BeginsWithAHelloInTheCertificatesName) {
+  auto message = hello();
+  (*message.mutable_hello()->mutable_labels())["role"] = "edge";
+  message.mutable_hello()->add_actions("restart-web");
+
+  const auto taken = take(message);
+
+  ASSERT_TRUE(taken);
+  const auto& event = std::get<core::AgentAttached>(**taken);
+  EXPECT_EQ(event.agent, AgentName("web-1"));
+  EXPECT_EQ(event.incarnation, 7U);
+  EXPECT_EQ(event.labels.at("role"), "edge");
+  EXPECT_EQ(event.clock_skew, 1500us);
+  EXPECT_THAT(event.actions, ::testing::ElementsAre("restart-web"));
+}
+
+TEST_F(SessionTest, WantsTheHelloFirstAndOnce) {
+  expect_refused(batch(), "must be a Hello");
+  ASSERT_TRUE(take(hello()));
+  expect_refused(hello(), "only one Hello");
+}
+
+TEST_F(SessionTest, RefusesAnotherProtocol) {
+  auto message = hello();
+  message.mutable_hello()->set_protocol(2);
+
+  const auto taken = take(message);
+
+  ASSERT_FALSE(taken);
+  EXPECT_EQ(taken.error().code, Errc::failed_precondition);
+  EXPECT_FALSE(session_.has_begun());
+}
+
+TEST_F(SessionTest, RefusesAHelloOutOfBounds) {
+  auto message = hello();
+  message.mutable_hello()->set_incarnation(0);
+  expect_refused(message, "Hello.incarnation");
+  message = hello();
+  for (std::size_t i = 0; i <= limits::kLabelsMax; ++i)
+    (*message.mutable_hello()->mutable_labels())["label" + std::to_string(i)] = "x";
+  expect_refused(message, "Hello.labels");
+  message = hello();
+  (*message.mutable_hello()->mutable_labels())["role"] = "a\nforged line";
+  expect_refused(message, "control character");
+  message = hello();
+  message.mutable_hello()->add_actions("rm -rf /");
+  expect_refused(message, "Hello.actions");
+}
+
+TEST_F(SessionTest, PutsResultsOnTheCoordinatorsTimeLine) {
+  ASSERT_TRUE(take(hello()));
+
+  const auto taken = take(batch());
+
+  ASSERT_TRUE(taken) << taken.error().message;
+  const auto& event = std::get<core::ResultsReceived>(**taken);
+  EXPECT_EQ(event.agent, AgentName("web-1"));
+  EXPECT_EQ(event.incarnation, 7U);
+  EXPECT_EQ(event.first_seq, 4U);
+  ASSERT_EQ(event.rows.size(), 1U);
+  EXPECT_EQ(event.rows[0].observed, kNow - 300ms);
+}
+
+TEST_F(SessionTest, RefusesASeriesThatTheStreamDidNotDefine) {
+  ASSERT_TRUE(take(hello()));
+  auto message = batch();
+  message.mutable_results()->clear_series();
+
+  expect_refused(message, "was not defined on this stream");
+}
+
+TEST_F(SessionTest, HearsAHeartbeatAndJournalsNothing) {
+  ASSERT_TRUE(take(hello()));
+  v1::AgentMessage message;
+  message.mutable_heartbeat();
+
+  const auto taken = take(message);
+
+  ASSERT_TRUE(taken);
+  EXPECT_FALSE(taken->has_value());
+}
+
+TEST_F(SessionTest, ReportsOutcomesInTheAgentsOwnName) {
+  ASSERT_TRUE(take(hello()));
+  auto message = outcome();
+  message.mutable_action_outcome()->set_output(std::string(3 * limits::kActionOutputBytesMax, 'x'));
+
+  const auto taken = take(message);
+
+  ASSERT_TRUE(taken);
+  const auto& event = std::get<core::ActionReported>(**taken);
+  EXPECT_EQ(event.reporter, "agent:web-1");
+  EXPECT_EQ(event.state, core::ActionState::succeeded);
+  EXPECT_LE(event.output.size(), limits::kActionOutputBytesMax + 8);
+}
+
+TEST_F(SessionTest, RefusesAnOutcomeThatIsNone) {
+  ASSERT_TRUE(take(hello()));
+  auto message = outcome();
+  message.mutable_action_outcome()->set_state(v1::ACTION_STATE_UNSPECIFIED);
+  expect_refused(message, "ActionOutcome.state");
+  message = outcome();
+  message.mutable_action_outcome()->set_action_id("");
+  expect_refused(message, "ActionOutcome.action_id");
+  message = outcome();
+  message.mutable_action_outcome()->set_took_us(-1);
+  expect_refused(message, "ActionOutcome.took_us");
+}
+
+TEST_F(SessionTest, RefusesAMessageWithoutContent) {
+  ASSERT_TRUE(take(hello()));
+  expect_refused({}, "without content");
+}
+
+}  // namespace
+}  // namespace firebreak::ingest
