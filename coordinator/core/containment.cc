@@ -283,7 +283,8 @@ std::optional<Instant> containment_due(const State& state, const Incident& incid
   const policy::Playbook& plan = state.policy->playbooks[playbook.playbook];
   if (playbook.next_stage < plan.stages.size())
     at_first(next, playbook.since + plan.stages[playbook.next_stage].at);
-  if (!playbook.due.empty() && playbook.wait_until) at_first(next, *playbook.wait_until);
+  if (!playbook.due.empty() && playbook.wait_until && *playbook.wait_until > state.now)
+    at_first(next, *playbook.wait_until);
   return next;
 }
 

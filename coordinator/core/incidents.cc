@@ -316,7 +316,8 @@ void validation_ended(Turn& turn, const ValidationId& id) {
   Incident& incident = found->second;
   if (incident.resolved || !incident.quiet_since || incident.validation != id) return;
   turn.attend.insert(incident.id);
-  if (validation->second.verdict == Verdict::passed) {
+  if (validation->second.verdict == Verdict::passed &&
+      state.policy->find_service(incident.service) != nullptr) {
     add_entry(turn, incident, "validation", kEngine, "validation " + id.str() + " passed");
     resolve(turn, incident, kEngine, "recovery proven by validation " + id.str());
     return;

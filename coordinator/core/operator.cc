@@ -1,6 +1,7 @@
 // Each wish has two sides: whether it may be, said before it is journaled, and what it does.
 #include "coordinator/core/operator.h"
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 #include <utility>
@@ -110,14 +111,21 @@ Result<> may(const State& state, const AddNote& wish) {
     return make_error(Errc::invalid_argument, "the note is empty; give a text or a phase");
   return short_enough("the note", wish.text);
 }
+// Whether this very wish has been granted before.
+bool was_declared(const State& state, const DeclareIncident& wish) {
+  return !wish.request_id.empty() &&
+         std::any_of(state.incidents.begin(), state.incidents.end(),
+                     [&](const auto& entry) { return entry.second.request_id == wish.request_id; });
+}
+
 Result<> may(const State& state, const DeclareIncident& wish) {
+  if (was_declared(state, wish)) return {};
   if (const auto known = known_service(state, wish.service); !known) return known.error();
   if (wish.severity >= state.policy->severities.size())
     return make_error(Errc::invalid_argument, "the policy has no such severity");
   const auto service = state.services.find(wish.service);
   if (service != state.services.end() && !service->second.open_incident.empty()) {
     const Incident& open = state.incidents.at(service->second.open_incident);
-    if (!wish.request_id.empty() && open.request_id == wish.request_id) return {};
     return make_error(Errc::already_exists, "incident " + open.id.str() + " is already open for " +
                                                 quoted(wish.service.str()) +
                                                 "; add a note to it instead");
@@ -138,7 +146,7 @@ Result<> may(const State& state, const SetFact& wish) {
   if (const auto known = known_fact(state, wish.fact, wish.service); !known) return known.error();
   const FactType type = state.policy->facts.at(wish.fact).type;
   if (!fitting(wish.value, type))
-    return make_error(Errc::invalid_argument, "fact " + quoted(wish.fact.str()) + " is a " +
+    return make_error(Errc::invalid_argument, "fact " + quoted(wish.fact.str()) + " is of type " +
                                                   name_of(type) + ", not " +
                                                   cel::to_string(wish.value));
   if (wish.value.is(cel::Value::Kind::string))
@@ -186,7 +194,7 @@ void perform(Turn& turn, const AddNote& wish, const std::string& by) {
   if (!wish.text.empty()) add_entry(turn, incident, "note", "operator:" + by, wish.text);
 }
 void perform(Turn& turn, const DeclareIncident& wish, const std::string& by) {
-  if (turn.state.services[wish.service].open_incident.empty()) declare_incident(turn, wish, by);
+  if (!was_declared(turn.state, wish)) declare_incident(turn, wish, by);
 }
 void perform(Turn& turn, const ResolveIncident& wish, const std::string& by) {
   resolve(turn, turn.state.incidents.at(wish.incident), "operator:" + by, wish.reason);

@@ -18,10 +18,13 @@ namespace {
 using policy::Policy;
 using policy::SeverityIndex;
 
+// By its name; where that is gone, the one of its rank, for a new name must not end anything.
 std::optional<SeverityIndex> carry(const std::optional<SeverityIndex>& severity, const Policy* from,
                                    const Policy& to) {
-  if (!severity || from == nullptr || *severity >= from->severities.size()) return std::nullopt;
-  return to.find_severity(from->severities[*severity].name);
+  if (!severity || from == nullptr || *severity >= from->severities.size() || to.severities.empty())
+    return std::nullopt;
+  if (const auto same = to.find_severity(from->severities[*severity].name)) return same;
+  return std::min(*severity, to.severities.size() - 1);
 }
 
 bool is_same_rule(const policy::Rule& a, const policy::Rule& b) {
@@ -110,22 +113,29 @@ void carry_playbook(Turn& turn, Incident& incident) {
   incident.playbook->playbook = static_cast<std::size_t>(same - playbooks.begin());
 }
 
-void carry_incident(Turn& turn, Incident& incident) {
+void carry_incident(Turn& turn, Incident& incident, const Policy* old) {
   const Policy& policy = *turn.state.policy;
-  incident.severity = policy.find_severity(incident.severity_name);
   if (const auto peak = policy.find_severity(incident.peak_severity)) incident.peak_rank = *peak;
-  if (incident.resolved) return;
+  if (incident.resolved) {
+    incident.severity = policy.find_severity(incident.severity_name);
+    return;
+  }
+  incident.severity = carry(incident.severity, old, policy);
+  incident.declared_severity = carry(incident.declared_severity, old, policy);
+  if (incident.severity && policy.severities[*incident.severity].name != incident.severity_name) {
+    const std::string& name = policy.severities[*incident.severity].name;
+    add_entry(turn, incident, "severity", "engine",
+              "the policy has no " + incident.severity_name + " any more: this is " + name);
+    incident.severity_name = name;
+  }
   const bool gone = policy.find_service(incident.service) == nullptr;
-  if (incident.declared_severity) incident.declared_severity = incident.severity;
   if (gone) {
     end_playbook(incident);
-    incident.validate_at.reset();
     add_entry(turn, incident, "note", "engine",
               "the policy has no service " + incident.service.str() +
                   " any more: a person must resolve this incident");
   } else {
     carry_playbook(turn, incident);
-    if (incident.quiet_since && !incident.validate_at) incident.validate_at = turn.now;
   }
   turn.attend.insert(incident.id);
 }
@@ -143,7 +153,7 @@ void policy_changed(Turn& turn, const PolicyChanged& event) {
   carry_services(state, old.get());
   carry_facts(state);
   carry_series(state);
-  for (auto& [id, incident] : state.incidents) carry_incident(turn, incident);
+  for (auto& [id, incident] : state.incidents) carry_incident(turn, incident, old.get());
   for (const auto& [name, agent] : state.agents)
     if (agent.attached) turn.emit(SendAssignment{name});
 }

@@ -40,7 +40,7 @@ void move_to(const std::optional<SeverityIndex>& wanted, const policy::Rule& rul
 }
 
 struct Outcome {
-  const policy::Rule::Level* level = nullptr;  // the first that is true and held
+  const policy::Rule::Level* level = nullptr;  // what decides the rule's severity now
   std::optional<Instant> next;                 // when time alone may change this
 };
 
@@ -52,6 +52,7 @@ Outcome judge_rule(const policy::Rule& rule, RuleState& state, const cel::Activa
   // As far as the severity may sink: a level that is not decided, or true but not for long enough,
   // does not raise it but holds it up.
   std::optional<SeverityIndex> floor;
+  const policy::Rule::Level* standing = nullptr;
   for (std::size_t i = 0; i < rule.levels.size(); ++i) {
     const policy::Rule::Level& level = rule.levels[i];
     std::optional<Instant>& since = state.true_since[i];
@@ -67,6 +68,9 @@ Outcome judge_rule(const policy::Rule& rule, RuleState& state, const cel::Activa
         continue;
       }
       at_first(outcome.next, *since + rule.hold);
+      // A severity that stands needs no second hold: data came back and says the same.
+      if (standing == nullptr && state.severity && level.severity <= *state.severity)
+        standing = &level;
     } else {
       since.reset();
       state.undecided = true;
@@ -79,11 +83,10 @@ Outcome judge_rule(const policy::Rule& rule, RuleState& state, const cel::Activa
   if (outcome.level != nullptr && !is_worse(floor, outcome.level->severity))
     wanted = outcome.level->severity;
   else
-    outcome.level = nullptr;
+    outcome.level = standing;
   move_to(wanted, rule, state, now);
   if (state.lower_since) at_first(outcome.next, *state.lower_since + rule.keep);
-  if (outcome.level != nullptr && state.severity != outcome.level->severity)
-    outcome.level = nullptr;
+  if (state.severity != wanted) outcome.level = nullptr;
   return outcome;
 }
 
@@ -137,8 +140,7 @@ void judge_service(Turn& turn, const ServiceName& name) {
       mine.severity = mine.rules[i].severity;
       decided = nullptr;
     }
-    if (decided == nullptr && outcome.level != nullptr &&
-        outcome.level->severity == mine.severity) {
+    if (decided == nullptr && outcome.level != nullptr && mine.rules[i].severity == mine.severity) {
       decided = outcome.level;
       because = rule.name + ": " + outcome.level->when.text();
     }

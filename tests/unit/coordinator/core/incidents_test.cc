@@ -253,6 +253,18 @@ TEST(Incident, IsDeclaredByAPersonAndRaisedButNotLoweredByRules) {
   EXPECT_FALSE(world.incident().quiet_since);
 }
 
+TEST(Incident, IsNotDeclaredTwiceByOneRequestEvenWhenItIsOver) {
+  World world = healthy();
+  const DeclareIncident wish{ServiceName("api"), 1, "customers call", "r-1"};
+  world.ask(wish);
+  world.ask(ResolveIncident{world.incident().id, "done"});
+
+  EXPECT_TRUE(world.may(wish));
+  world.ask(wish);
+
+  EXPECT_EQ(world.state.incidents.size(), 1U);
+}
+
 TEST(Incident, CutsTheMiddleOfALongTimeline) {
   World world = failing();
   const IncidentId id = world.incident().id;

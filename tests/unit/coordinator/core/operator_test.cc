@@ -68,7 +68,7 @@ TEST_F(Operator, IsToldWhatIsWrong) {
             std::string::npos);
   EXPECT_NE(refusal(world, SetFact{FactName("x"), {}, 1}).find("no fact \"x\""), std::string::npos);
   EXPECT_EQ(refusal(world, SetFact{FactName("customers"), {}, "many"}),
-            "fact \"customers\" is a int, not 'many'");
+            "fact \"customers\" is of type int, not 'many'");
   EXPECT_NE(refusal(world, CancelValidation{ValidationId("v")}).find("no validation"),
             std::string::npos);
   world.ask(ResolveIncident{id, "done"});

@@ -68,6 +68,26 @@ TEST(PolicyChange, FindsTheSeverityOfAnOpenIncidentByItsName) {
   EXPECT_TRUE(World::entries(world.incident(), "severity").empty());
 }
 
+TEST(PolicyChange, TakesTheSeverityOfTheSameRankWhereTheNameIsGone) {
+  World world = with_incident();
+  world.detach("a");
+
+  world.use(R"yaml(
+severities: {SEV-1: {}, SEV-2: {}}
+services:
+  api:
+    agents: 'true'
+    probes: {health: {http: "http://api/health"}}
+rules:
+  - {service: api, severity: {SEV-1: "!available('health')"}}
+)yaml");
+
+  EXPECT_EQ(world.incident().severity_name, "SEV-1");
+  EXPECT_FALSE(world.incident().quiet_since);
+  EXPECT_EQ(World::entries(world.incident(), "severity"),
+            std::vector<std::string>{"the policy has no P1 any more: this is SEV-1"});
+}
+
 TEST(PolicyChange, LetsAHoldGoOnWhereTheRuleIsTheSame) {
   World world(policy_text("{P1: {}}"));
   world.set_fact("customers", 101);

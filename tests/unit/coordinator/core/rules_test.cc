@@ -111,6 +111,20 @@ TEST(Rules, BeginTheirHoldAnewWhenTheyWereNotTrueOrNotKnownInBetween) {
   EXPECT_EQ(world.severity("api"), "P1");
 }
 
+TEST(Rules, NeedNoSecondHoldForASeverityThatStoodWhileNobodySaw) {
+  World world =
+      with_agents("  - {service: api, severity: {P1: \"!available('health')\"}, for: 30s}", 1);
+  world.keep("a", kHealth, Status::critical, 35s);
+  world.detach("a");
+  ASSERT_TRUE(world.state.services.at(ServiceName("api")).blind);
+  world.attach("a", {}, 2);
+
+  world.result("a", kHealth, Status::critical);
+
+  EXPECT_EQ(world.severity("api"), "P1");
+  EXPECT_FALSE(world.state.services.at(ServiceName("api")).blind);
+}
+
 TEST(Rules, LowerAtOnceToALevelThatHasNotHeldYet) {
   World world = with_agents(
       "  - {service: api, severity: {P1: facts.breach, P2: facts.customers > 10}, for: 1m}", 1);
