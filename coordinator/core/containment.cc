@@ -195,8 +195,16 @@ void begin_stages(Turn& turn, Incident& incident) {
 }
 
 // A severity that stands on missing data, or on keep_for, is no ground to act on.
+// A playbook is for its severity: what a P1 justifies, what is left of it as a P2 does not. Its
+// stages wait until the incident is as severe again.
+bool is_below_playbook(const State& state, const Incident& incident) {
+  const auto& wanted = state.policy->playbooks[incident.playbook->playbook].severity;
+  return wanted && incident.severity && *incident.severity > *wanted;
+}
+
 bool may_act(const State& state, const Incident& incident) {
   if (incident.resolved || incident.quiet_since || !incident.playbook) return false;
+  if (is_below_playbook(state, incident)) return false;
   if (incident.declared_severity) return true;
   const auto service = state.services.find(incident.service);
   return service != state.services.end() && service->second.severity && !service->second.blind;

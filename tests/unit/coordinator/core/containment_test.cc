@@ -389,5 +389,19 @@ TEST(Containment, BeginsThePlaybookOfTheSeverityThatIsReached) {
   EXPECT_EQ(world.asked_ever<OrderHostAction>().size(), 1U);
 }
 
+TEST(Containment, WaitsWhileTheIncidentIsLessSevereThanItsPlaybook) {
+  World world =
+      with(policy_text("  - {on: {service: api, severity: P1}, stages: [{at: 5m, do: [warm]}]}\n"));
+  world.set_fact("customers", 101);
+  world.result("a", kHealth, Status::critical);
+  world.keep("a", kHealth, Status::ok, 6min);
+  EXPECT_EQ(world.incident().severity_name, "P2");
+  EXPECT_TRUE(world.asked_ever<RunHttpAction>().empty());
+
+  world.result("a", kHealth, Status::critical);
+
+  EXPECT_EQ(world.asked_ever<RunHttpAction>().size(), 1U);
+}
+
 }  // namespace
 }  // namespace firebreak::core
