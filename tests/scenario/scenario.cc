@@ -35,6 +35,17 @@ constexpr std::array<std::pair<std::string_view, core::ActionState>, 6> kEndings
      {"unknown", core::ActionState::unknown},
      {"silent", core::ActionState::ordered}}};
 
+// Of the probes that only checklists have.
+std::vector<std::string> targets_of(const policy::Policy& policy) {
+  std::vector<std::string> targets;
+  for (const auto& [name, service] : policy.services)
+    for (const policy::Check& check : service.checklist)
+      if (const auto* probe = std::get_if<policy::ProbeCheck>(&check.what);
+          probe != nullptr && probe->key.probe.empty())
+        targets.push_back(describe_target(probe->spec.kind));
+  return targets;
+}
+
 class Player {
  public:
   Player(std::string path, Problems& problems)
@@ -231,6 +242,10 @@ void Player::read_what(MapReader& reader, Sight& sight) {
                     "checklist's own probe");
   if (target) {
     sight.target = target.text();
+    const std::vector<std::string> targets = targets_of(*world_.state().policy);
+    if (std::find(targets.begin(), targets.end(), sight.target) == targets.end())
+      problems_.error(target.place(), "no checklist has a probe of its own with this target",
+                      did_you_mean(sight.target, targets));
   } else if (const auto key = probe ? key_of(probe) : std::nullopt) {
     sight.service = key->service.str();
     sight.probe = key->probe.str();

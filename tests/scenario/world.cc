@@ -144,17 +144,14 @@ void World::restart() {
 }
 
 void World::step(core::Event event) {
-  std::vector<Sight> then;
+  // What an action brings about is there before its outcome is known.
   if (const auto* report = std::get_if<core::ActionReported>(&event);
       report != nullptr && report->state != core::ActionState::started)
-    if (const auto found = then_.find(report->action); found != then_.end()) {
-      then = std::move(found->second);
-      then_.erase(found);
-    }
+    if (auto then = then_.extract(report->action))
+      for (Sight& sight : then.mapped()) see(std::move(sight));
   const std::vector<core::Effect> effects = core::step(state_, event, now_);
   history_.push_back({now_, std::move(event), describe(effects)});
   for (const core::Effect& effect : effects) perform(effect);
-  for (Sight& sight : then) see(std::move(sight));
 }
 
 void World::perform(const core::Effect& effect) {
@@ -199,7 +196,9 @@ void World::order(const core::OrderHostAction& action) {
 
 void World::end(const ActionId& action, const ActionName& name, std::string reporter) {
   const auto found = endings_.find(name);
-  const Ending ending = found == endings_.end() ? Ending{} : found->second;
+  Ending ending = found == endings_.end() ? Ending{} : found->second;
+  if (reporter == "engine" && ending.state == core::ActionState::succeeded && ending.exit_code == 0)
+    ending.exit_code = 200;
   if (ending.state == core::ActionState::ordered) return;
   core::ActionReported report;
   report.action = action;
