@@ -221,15 +221,20 @@ void set_alarm(Turn& turn, const Incident& incident) {
   turn.state.incident_alarms.set(incident.id, next);
 }
 
-// "post: HTTP status 500": the check at which a validation ended.
+// The name of the check at which a validation ended.
 std::string failing_check(const Validation& validation) {
   const policy::Service* service =
       validation.policy ? validation.policy->find_service(validation.service) : nullptr;
   const std::size_t at = validation.current;
   if (service == nullptr || at >= validation.checks.size() || at >= service->checklist.size())
     return "the checklist could not be run";
-  const std::string& detail = validation.checks[at].detail;
-  return service->checklist[at].name + (detail.empty() ? "" : ": " + detail);
+  return service->checklist[at].name;
+}
+
+std::string failing_detail(const Validation& validation) {
+  if (validation.current >= validation.checks.size()) return "";
+  const std::string& detail = validation.checks[validation.current].detail;
+  return detail.empty() ? "" : ": " + detail;
 }
 
 }  // namespace
@@ -328,11 +333,15 @@ void validation_ended(Turn& turn, const ValidationId& id) {
   ++incident.validations_failed;
   incident.validate_at = turn.now + delay;
   const std::string check = failing_check(validation->second);
-  const std::string text = "validation " + id.str() + " " + to_string(validation->second.verdict) +
-                           ": " + check + "; again in " + format_duration(delay);
+  const std::string verdict = to_string(validation->second.verdict);
+  const std::string text = "validation " + id.str() + " " + verdict + ": " + check +
+                           failing_detail(validation->second) + "; again in " +
+                           format_duration(delay);
   add_entry(turn, incident, "validation", kEngine, text);
-  const bool is_new = incident.failing_check != check;
-  incident.failing_check = check;
+  // A number that differs at each try is not news.
+  const std::string ended = verdict + ": " + check;
+  const bool is_new = incident.failing_check != ended;
+  incident.failing_check = ended;
   if (is_new) notify(turn, incident, NotificationKind::validation_failed, text);
 }
 
