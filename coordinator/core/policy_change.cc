@@ -69,8 +69,6 @@ void carry_services(State& state, const Policy* old) {
     mine.dismissed = carry(mine.dismissed, old, policy);
   }
   for (const auto& [name, service] : policy.services) state.dirty.insert(name);
-  std::erase_if(state.vantages,
-                [&](const auto& entry) { return policy.find_service(entry.first) == nullptr; });
 }
 
 void carry_facts(State& state) {
@@ -96,6 +94,7 @@ void carry_series(State& state) {
       ++one;
     }
   }
+  std::erase_if(state.vantages, [](const auto& entry) { return entry.second.empty(); });
 }
 
 void carry_playbook(Turn& turn, Incident& incident) {

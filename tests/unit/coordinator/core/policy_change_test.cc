@@ -167,6 +167,7 @@ TEST(PolicyChange, KeepsNoResultsOfProbesThatAreGone) {
 
   world.use(kOther);
   EXPECT_TRUE(world.state.agents.at(AgentName("a")).series.empty());
+  EXPECT_FALSE(world.state.vantages.contains(ServiceName("api")));
   world.result("a", kHealth, Status::critical);
 
   EXPECT_EQ(world.state.counters.unknown_probe, 1U);
