@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "common/fit.h"
 #include "common/limits.h"
 #include "common/text.h"
 
@@ -144,24 +145,20 @@ std::string gap_row(std::uint64_t left_out) {
 // The beginning and the end of a long timeline: how it came, and how it ended.
 std::string timeline(const Incident& incident) {
   std::vector<std::string> rows;
-  for (const TimelineEntry& entry : incident.timeline)
+  std::vector<std::size_t> sizes;
+  for (const TimelineEntry& entry : incident.timeline) {
     rows.push_back(timeline_row(entry, incident));
-  std::size_t head = 0, tail = rows.size(), bytes = 0;
-  while (head < tail) {
-    const bool take_head = head <= rows.size() - tail;
-    const std::size_t next = rows[take_head ? head : tail - 1].size();
-    if (bytes + next > kTimelineBytesMax) break;
-    bytes += next;
-    take_head ? ++head : --tail;
+    sizes.push_back(rows.back().size());
   }
+  const Ends ends = fit_ends(sizes, kTimelineBytesMax);
   std::string out = "\n## Timeline\n\n";
   if (incident.timeline_dropped > 0)
     out += std::to_string(incident.timeline_dropped) +
            " entries of its middle were not kept: there were too many.\n\n";
   out += kTimelineHead;
-  for (std::size_t i = 0; i < head; ++i) out += rows[i];
-  if (head < tail) out += gap_row(tail - head);
-  for (std::size_t i = tail; i < rows.size(); ++i) out += rows[i];
+  for (std::size_t i = 0; i < ends.head; ++i) out += rows[i];
+  if (ends.left_out() > 0) out += gap_row(ends.left_out());
+  for (std::size_t i = ends.tail; i < rows.size(); ++i) out += rows[i];
   return out;
 }
 
