@@ -126,7 +126,8 @@ inline constexpr std::size_t kNotificationsPerReceiverMax = 1000;  // waiting; f
 inline constexpr std::size_t kHttpActionsRunningMax = 64;
 inline constexpr std::size_t kHttpReplyBytesMax = 1u << 20;  // read; less of it is kept
 
-inline constexpr std::size_t kReportBytesMax = 600u << 10;  // a report travels in one message
+inline constexpr std::size_t kApiReplyBytesMax = 900u << 10;  // below kMessageBytesMax
+inline constexpr std::size_t kReportBytesMax = 600u << 10;    // a report travels in one message
 
 // Certificates.
 inline constexpr std::size_t kPemFileBytesMax = 64u << 10;  // a chain of ours is under 2 KiB

@@ -1,0 +1,53 @@
+// The coordinator's memory as the operator API shows it.
+//
+// Pure; the engine's owner thread calls these, so they only copy. Text that is not valid UTF-8 is
+// mended, and what would not fit into one message is left out and counted.
+#pragma once
+
+#include "common/result.h"
+#include "coordinator/core/state.h"
+
+namespace firebreak::v1 {
+class Agent;
+class Fact;
+class GetStatusResponse;
+class Incident;
+class ListAgentsResponse;
+class ListFactsResponse;
+class ListIncidentsResponse;
+class ListServicesResponse;
+class Service;
+class TimelineEntry;
+class ValidationProgress;
+}  // namespace firebreak::v1
+
+namespace firebreak::api {
+
+enum class Detail {
+  summary,  // no timeline, no output of actions; of a service: evidence only where it is not ok
+  full,
+};
+
+[[nodiscard]] v1::TimelineEntry to_proto(const core::TimelineEntry& entry);
+[[nodiscard]] v1::Incident to_proto(const core::Incident& incident, Detail detail);
+[[nodiscard]] v1::Service to_proto(const core::State& state, const policy::Service& service,
+                                   Detail detail);
+[[nodiscard]] v1::Agent to_proto(const core::State& state, const core::AgentState& agent);
+// The value for one service, or for all when `service` is empty.
+[[nodiscard]] v1::Fact to_proto(const core::State& state, const policy::FactDecl& fact,
+                                const ServiceName& service);
+[[nodiscard]] v1::ValidationProgress to_proto(const core::Validation& validation, Instant now);
+
+// What the state knows; the version is the caller's to fill in.
+void fill_status(const core::State& state, Instant now, v1::GetStatusResponse& out);
+// All services in summary, or one in full.
+Result<> fill_services(const core::State& state, const ServiceName& only,
+                       v1::ListServicesResponse& out);
+Result<> fill_agents(const core::State& state, v1::ListAgentsResponse& out);
+// Every declared fact, then the values that single services have of their own.
+void fill_facts(const core::State& state, v1::ListFactsResponse& out);
+// Newest first, as many as fit.
+void fill_incidents(const core::State& state, bool include_resolved, std::size_t limit,
+                    v1::ListIncidentsResponse& out);
+
+}  // namespace firebreak::api
