@@ -12,7 +12,7 @@ Attempt::Attempt(std::shared_ptr<Toolbox> tools, ProbeSpec spec, ProbeTrace trac
     : tools_(std::move(tools)),
       spec_(std::move(spec)),
       trace_(std::move(trace)),
-      begun_(tools_->clock.steady()),
+      begun_(tools_->clock->steady()),
       deadline_(begun_ + spec_.timeout),
       phase_begun_(begun_),
       alarm_(tools_->alarms, [this] { ring(); }) {

@@ -34,17 +34,14 @@ using TimePoint = std::chrono::steady_clock::time_point;
 
 // What all probes of one Prober share.
 struct Toolbox {
-  Toolbox(boost::asio::io_context& context, const ProberOptions& options,
-          std::unique_ptr<const Clock> its_clock = std::make_unique<SystemClock>())
+  Toolbox(boost::asio::io_context& context, const ProberOptions& options)
       : io(context),
-        owned_clock(std::move(its_clock)),
-        clock(*owned_clock),
+        clock(options.clock ? options.clock : std::make_shared<const SystemClock>()),
         resolver(context, options),
-        alarms(context, clock) {}
+        alarms(context, *clock) {}
 
   boost::asio::io_context& io;
-  const std::unique_ptr<const Clock> owned_clock;
-  const Clock& clock;
+  const std::shared_ptr<const Clock> clock;
   Resolver resolver;
   Alarms alarms;
   TlsContexts tls;
@@ -57,7 +54,7 @@ class Attempt {
 
   [[nodiscard]] Toolbox& tools() const { return *tools_; }
   [[nodiscard]] const ProbeSpec& spec() const { return spec_; }
-  [[nodiscard]] TimePoint now() const { return tools_->clock.steady(); }
+  [[nodiscard]] TimePoint now() const { return tools_->clock->steady(); }
   [[nodiscard]] TimePoint deadline() const { return deadline_; }
   [[nodiscard]] Duration elapsed() const;
 

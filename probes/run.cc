@@ -77,7 +77,7 @@ class Prober::Impl : public std::enable_shared_from_this<Prober::Impl> {
     job->place = waiting_.insert(waiting_.end(), job);
     job->patience = std::make_unique<probes::Alarms::Alarm>(
         tools_->alarms, [this, waiter = job.get()] { give_up(*waiter); });
-    job->patience->set(tools_->clock.steady() + job->spec.timeout);
+    job->patience->set(tools_->clock->steady() + job->spec.timeout);
   }
 
   void stop() {

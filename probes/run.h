@@ -17,6 +17,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/clock.h"
 #include "common/limits.h"
 #include "common/observation.h"
 #include "common/probe_spec.h"
@@ -36,7 +37,8 @@ struct ProberOptions {
   std::size_t in_flight_max = limits::kProbesInFlightMax;
   std::size_t resolver_threads_max = limits::kResolverThreadsMax;
   std::size_t resolver_queue_max = limits::kResolverQueueMax;
-  LookUp look_up;  // empty: the system's getaddrinfo
+  LookUp look_up;                      // empty: the system's getaddrinfo
+  std::shared_ptr<const Clock> clock;  // of the deadlines; empty: the system's
 };
 
 using ProbeDone = std::function<void(Observation)>;

@@ -29,7 +29,7 @@ using testing::secret_file;
 using testing::TempDir;
 using testing::value_of;
 
-constexpr auto kBrief = std::chrono::milliseconds(200);  // for a frozen server, who never answers
+constexpr auto kBrief = std::chrono::milliseconds(500);  // for a frozen server, who never answers
 
 Observation run(const KindSpec& kind, Duration timeout = std::chrono::seconds(30)) {
   boost::asio::io_context io;

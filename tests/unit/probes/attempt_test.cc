@@ -9,6 +9,7 @@
 #include <boost/asio/co_spawn.hpp>
 
 #include "probes/stream.h"
+#include "tests/support/manual_clock.h"
 #include "tests/unit/probes/verdict.h"
 
 namespace firebreak::probes {
@@ -18,32 +19,28 @@ using namespace std::chrono_literals;
 using testing::expect_verdict;
 using ::testing::HasSubstr;
 
-// Far enough back that every timer of the io_context has expired: only this clock decides.
-struct ManualClock final : Clock {
-  explicit ManualClock(const TimePoint& now) : now_(now) {}
-  [[nodiscard]] TimePoint steady() const override { return now_; }
-  [[nodiscard]] WallTime wall() const override { return {}; }
-  [[nodiscard]] Instant now() const override { return {}; }
-  const TimePoint& now_;
-};
-
 class AttemptTest : public ::testing::Test {
  protected:
+  ProberOptions options() {
+    ProberOptions all;
+    all.clock = clock_;
+    return all;
+  }
   Attempt make(Duration timeout = 1s) {
     ProbeSpec spec;
     spec.timeout = timeout;
     return Attempt(tools_, spec, {});
   }
-  // The clock moves, and whatever is due rings; every timer has expired by the real clock.
+  // The clock moves, and whatever is due rings.
   void pass(Duration time) {
-    now_ += time;
+    clock_->advance(time);
     for (int i = 0; i < 10; ++i) io_.poll_one();
   }
 
   boost::asio::io_context io_;
-  TimePoint now_{};
-  std::shared_ptr<Toolbox> tools_ =
-      std::make_shared<Toolbox>(io_, ProberOptions{}, std::make_unique<ManualClock>(now_));
+  // So far back that every timer of the io_context has expired: this clock alone decides.
+  std::shared_ptr<testing::ManualClock> clock_ = std::make_shared<testing::ManualClock>(Instant{});
+  std::shared_ptr<Toolbox> tools_ = std::make_shared<Toolbox>(io_, options());
 };
 
 TEST_F(AttemptTest, DeadlineThatRingsInTimeBlamesTheTarget) {
@@ -83,7 +80,7 @@ TEST_F(AttemptTest, StepEndsTheWaitButNotTheAttempt) {
   Attempt attempt = make(2s);
   int aborted = 0;
   const Attempt::AbortScope scope(attempt, [&aborted] { ++aborted; });
-  attempt.begin_step(now_ + 1s);
+  attempt.begin_step(attempt.now() + 1s);
 
   pass(1s);
   EXPECT_EQ(aborted, 1);
@@ -98,11 +95,11 @@ TEST_F(AttemptTest, StepEndsTheWaitButNotTheAttempt) {
 TEST_F(AttemptTest, PhasesAddUpToTheLatency) {
   Attempt attempt = make(60s);
   attempt.enter(Phase::connect);
-  now_ += 1s;
+  pass(1s);
   attempt.enter(Phase::send);
-  now_ += 2s;
+  pass(2s);
   attempt.enter(Phase::connect);  // a redirect
-  now_ += 3s;
+  pass(3s);
   attempt.succeed();
 
   const Observation result = attempt.finish();

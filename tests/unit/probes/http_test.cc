@@ -22,6 +22,7 @@ using testing::Script;
 using testing::ScriptedServer;
 using testing::secret_file;
 using ::testing::StartsWith;
+using testing::time_out;
 using testing::trace_probe;
 using testing::value_of;
 
@@ -270,11 +271,10 @@ TEST_F(Http, SilentServerIsATimeoutOfItsOwn) {
   const ScriptedServer silent(io_, {answer("", Script::End::hold)});
   const ScriptedServer stuck(
       io_, {answer("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nok", Script::End::hold)});
-  const auto brief = std::chrono::milliseconds(20);
 
-  expect_verdict(run_probe(io_, get(silent.url()), {}, brief), Status::critical, Reason::timeout,
+  expect_verdict(time_out(io_, get(silent.url())), Status::critical, Reason::timeout,
                  Phase::first_byte);
-  expect_verdict(run_probe(io_, get(stuck.url()), {}, brief), Status::critical, Reason::timeout,
+  expect_verdict(time_out(io_, get(stuck.url())), Status::critical, Reason::timeout,
                  Phase::transfer);
 }
 
@@ -516,8 +516,7 @@ TEST_F(Https, ServerWithoutTlsIsATlsFailure) {
 TEST_F(Https, SilentHandshakeIsATimeout) {
   const ScriptedServer server(io_, {{{{"", ""}}, Script::End::hold}});
 
-  const Observation result =
-      run_probe(io_, get("https" + server.url().substr(4)), {}, std::chrono::milliseconds(20));
+  const Observation result = time_out(io_, get("https" + server.url().substr(4)));
 
   expect_verdict(result, Status::critical, Reason::timeout, Phase::tls);
 }

@@ -20,17 +20,21 @@ using testing::postgres_message;
 using testing::run_probe;
 using testing::Script;
 using testing::ScriptedServer;
+using testing::time_out;
 
 class Postgres : public ::testing::Test {
  protected:
   Observation ask(const std::string& reply, Script::End end = Script::End::close,
-                  const std::string& query = "", Duration timeout = std::chrono::seconds(20)) {
+                  const std::string& query = "") {
     const ScriptedServer server(io_, {{{{"", reply}}, end}});
+    return run_probe(io_, spec_of(server, query));
+  }
+  static PostgresSpec spec_of(const ScriptedServer& server, const std::string& query) {
     PostgresSpec spec;
     spec.host = "127.0.0.1";
     spec.port = server.port();
     spec.query = query;
-    return run_probe(io_, spec, {}, timeout);
+    return spec;
   }
 
   boost::asio::io_context io_;
@@ -73,11 +77,11 @@ TEST_F(Postgres, ClosedConnectionIsAReset) {
 }
 
 TEST_F(Postgres, SilenceIsATimeout) {
-  const auto brief = std::chrono::milliseconds(20);
+  const ScriptedServer silent(io_, {{{{"", ""}}, Script::End::hold}});
 
-  expect_verdict(ask("", Script::End::hold, "", brief), Status::critical, Reason::timeout,
+  expect_verdict(time_out(io_, spec_of(silent, "")), Status::critical, Reason::timeout,
                  Phase::first_byte);
-  expect_verdict(ask("", Script::End::hold, "SELECT 1", brief), Status::critical, Reason::timeout,
+  expect_verdict(time_out(io_, spec_of(silent, "SELECT 1")), Status::critical, Reason::timeout,
                  Phase::tls);
 }
 

@@ -18,15 +18,15 @@ using testing::run_probe;
 using testing::Script;
 using testing::ScriptedServer;
 using testing::secret_file;
+using testing::time_out;
 
 const char* const kPing = "*1\r\n$4\r\nPING\r\n";
 
 class Redis : public ::testing::Test {
  protected:
-  Observation ping(const std::string& reply, Script::End end = Script::End::close,
-                   Duration timeout = std::chrono::seconds(20)) {
+  Observation ping(const std::string& reply, Script::End end = Script::End::close) {
     const ScriptedServer server(io_, {{{{kPing, reply}}, end}});
-    return run_probe(io_, spec_of(server), {}, timeout);
+    return run_probe(io_, spec_of(server));
   }
   static RedisSpec spec_of(const ScriptedServer& server) {
     RedisSpec spec;
@@ -95,8 +95,12 @@ TEST_F(Redis, ClosedConnectionIsAReset) {
 }
 
 TEST_F(Redis, SilenceIsATimeout) {
-  expect_verdict(ping("", Script::End::hold, std::chrono::milliseconds(20)), Status::critical,
-                 Reason::timeout, Phase::first_byte);
+  const ScriptedServer silent(io_, {{{{kPing, ""}}, Script::End::hold}});
+  const ScriptedServer stuck(io_, {{{{kPing, "+PO"}}, Script::End::hold}});
+
+  expect_verdict(time_out(io_, spec_of(silent)), Status::critical, Reason::timeout,
+                 Phase::first_byte);
+  expect_verdict(time_out(io_, spec_of(stuck)), Status::critical, Reason::timeout, Phase::transfer);
 }
 
 TEST_F(Redis, AuthenticatesFirstWhenItHasAPassword) {

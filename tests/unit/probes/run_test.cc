@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <future>
 #include <optional>
 
 #include "tests/unit/probes/script.h"
@@ -98,6 +99,42 @@ TEST_F(Run, SlowTargetDelaysOnlyItself) {
 
   expect_ok(results_[0]);
   EXPECT_EQ(prober.running(), 1u);
+}
+
+TEST_F(Run, HungNameServerDelaysOnlyWhoAsksIt) {
+  std::promise<void> asked;
+  std::promise<void> never;
+  const ScriptedServer server(io_, {good_});
+  ProberOptions options;
+  options.resolver_threads_max = 1;
+  options.look_up = [&asked, answer = never.get_future().share()](
+                        const std::string&) -> Result<std::vector<std::string>> {
+    asked.set_value();
+    answer.wait();
+    return make_error(Errc::not_found, "no such name");
+  };
+  Prober prober(io_, options);
+  const auto named = [&](const std::string& host, Duration timeout) {
+    ProbeSpec spec = probe(server, timeout);
+    std::get<HttpSpec>(spec.kind).url = "http://" + host + "/";
+    return spec;
+  };
+  prober.start(named("hung.example", std::chrono::seconds(20)), collect());
+  io_.poll();
+  asked.get_future().wait();
+
+  prober.start(named("hung.example", std::chrono::milliseconds(20)), collect());
+  run_until(1);
+  prober.start(named("other.example", std::chrono::milliseconds(20)), collect());
+  run_until(2);
+  prober.start(probe(server), collect());
+  run_until(3);
+
+  // Who was asked is late; the other name was never looked up, which is the pool's fault.
+  expect_verdict(results_[0], Status::critical, Reason::timeout, Phase::resolve);
+  expect_verdict(results_[1], Status::unknown, Reason::prober, Phase::resolve);
+  expect_ok(results_[2]);
+  never.set_value();
 }
 
 TEST_F(Run, NothingIsCalledAfterTheEnd) {

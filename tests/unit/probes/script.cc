@@ -1,6 +1,8 @@
 // The script's player, a coroutine for each connection.
 #include "tests/unit/probes/script.h"
 
+#include <gtest/gtest.h>
+
 #include <algorithm>
 #include <array>
 #include <optional>
@@ -16,6 +18,8 @@
 #include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
+
+#include "tests/support/manual_clock.h"
 
 namespace firebreak::testing {
 
@@ -142,6 +146,25 @@ Observation run_probe(asio::io_context& io, const KindSpec& kind, const ProberOp
   spec.timeout = timeout;
   std::optional<Observation> result;
   prober.start(spec, [&result](Observation observation) { result = std::move(observation); });
+  while (!result && io.run_one() > 0) {
+  }
+  return result.value();
+}
+
+Observation time_out(asio::io_context& io, const KindSpec& kind) {
+  // So far back that every timer of the io_context has expired: this clock alone decides.
+  const auto clock = std::make_shared<ManualClock>(Instant{});
+  ProberOptions options;
+  options.clock = clock;
+  Prober prober(io, options);
+  ProbeSpec spec;
+  spec.kind = kind;
+  spec.timeout = std::chrono::seconds(1);
+  std::optional<Observation> result;
+  prober.start(spec, [&result](Observation observation) { result = std::move(observation); });
+  for (int i = 0; i < 1000; ++i) io.poll_one();  // far more than any of our scripts takes
+  EXPECT_FALSE(result) << "ended before its deadline";
+  clock->advance(spec.timeout);
   while (!result && io.run_one() > 0) {
   }
   return result.value();
