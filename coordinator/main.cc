@@ -1,0 +1,137 @@
+// firebreak-coordinator: flags, signals, exit codes. docs/man/firebreak-coordinator.8 describes
+// them.
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <ctime>
+#include <exception>
+#include <string>
+#include <utility>
+
+#include <CLI/CLI.hpp>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/sd_notify.h"
+#include "coordinator/config.h"
+#include "coordinator/coordinator.h"
+#include "proto/credentials.h"
+
+namespace firebreak::coordinator {
+namespace {
+
+enum ExitCode { kStopped = 0, kFailed = 1, kMisused = 2 };
+
+constexpr Duration kHealthInterval = std::chrono::seconds(10);  // systemd may ask for more
+
+int fail(ExitCode code, const std::string& message) {
+  std::fprintf(stderr, "firebreak-coordinator: %s\n", message.c_str());
+  return code;
+}
+
+// Nothing more may be done with the store, so nothing may be answered either.
+void die(const Error& error) {
+  log::error(
+      "the store cannot be written any more; stopping at once, nothing unwritten was acknowledged",
+      {{"error", error.message}});
+  sd::notify("STATUS=the store cannot be written");
+  log::stop();
+  std::_Exit(kFailed);
+}
+
+// Blocked in every thread, because this is before there are any.
+sigset_t block_signals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, signal);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  return signals;
+}
+
+// 0: none came within `patience`.
+int wait_for_signal(const sigset_t& signals, Duration patience) {
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(patience);
+  timespec wait{};
+  wait.tv_sec = seconds.count();
+  wait.tv_nsec = std::chrono::nanoseconds(patience - seconds).count();
+  const int signal = sigtimedwait(&signals, nullptr, &wait);
+  return signal < 0 ? 0 : signal;
+}
+
+void reload(Coordinator& coordinator) {
+  const auto reloaded = coordinator.reload_policy();
+  if (!reloaded)
+    log::error(
+        "the changed policy is refused, the one before stays in force; see 'firebreak policy "
+        "check'",
+        {{"problems", reloaded.error().message}});
+}
+
+int serve(Config config) {
+  const sigset_t signals = block_signals();
+  log::start(log::Level::info, log::Format::text);
+  const SystemClock clock;
+  auto coordinator = Coordinator::start(std::move(config), clock, die);
+  if (!coordinator) return fail(kFailed, "cannot start: " + coordinator.error().message);
+  sd::notify("READY=1");
+  const Duration interval =
+      std::min(kHealthInterval, sd::watchdog_interval().value_or(kHealthInterval));
+  for (;;) {
+    (*coordinator)->report_health();
+    const int signal = wait_for_signal(signals, interval);
+    if (signal == SIGHUP) reload(**coordinator);
+    if (signal == SIGTERM || signal == SIGINT) break;
+  }
+  sd::notify("STOPPING=1");
+  log::info("stopping");
+  (*coordinator)->stop();
+  return kStopped;
+}
+
+int check(const Config& config) {
+  if (const auto credentials = server_credentials(config.tls); !credentials)
+    return fail(kMisused, credentials.error().message);
+  if (const auto policy = load_policy_directory(config.policy); !policy)
+    return fail(kMisused, "the policy has mistakes:\n" + policy.error().message);
+  std::printf("configuration, certificate and policy are correct\n");
+  return kStopped;
+}
+
+int run(int argc, char** argv) {
+  std::string path = "/etc/firebreak/coordinator.yaml";
+  bool checks_only = false;
+  CLI::App app(
+      "Judges what agents see, opens incidents, contains them and proves that they are over.",
+      "firebreak-coordinator");
+  app.add_option("--config", path, "the configuration")->capture_default_str();
+  app.add_flag("--check", checks_only, "only say what is wrong with configuration and policy");
+  app.set_version_flag("--version", "firebreak-coordinator " FIREBREAK_VERSION);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? kStopped : kMisused;
+  }
+  auto config = load_config(path);
+  if (!config) return fail(kMisused, "the configuration has mistakes:\n" + config.error().message);
+  if (checks_only) return check(*config);
+  return serve(*std::move(config));
+}
+
+}  // namespace
+}  // namespace firebreak::coordinator
+
+int main(int argc, char** argv) {
+  firebreak::require_tls13();
+  std::signal(SIGPIPE, SIG_IGN);
+  int code = firebreak::coordinator::kFailed;
+  try {
+    code = firebreak::coordinator::run(argc, argv);
+  } catch (const std::exception& error) {
+    firebreak::log::error("the coordinator stops after an internal error",
+                          {{"error", error.what()}});
+  }
+  firebreak::log::stop();
+  return code;
+}
