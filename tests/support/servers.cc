@@ -353,7 +353,7 @@ void NginxServer::write(const std::string& name, std::string_view content) const
 void NginxServer::write_configuration() const {
   std::ostringstream text;
   text << "daemon off;\nmaster_process off;\nerror_log stderr warn;\npid " << folder_.path()
-       << "/pid;\nevents { worker_connections 256; }\nhttp {\n  access_log off;\n";
+       << "/pid;\nevents { worker_connections 1024; }\nhttp {\n  access_log off;\n";
   for (const char* kind : {"client_body", "proxy", "fastcgi", "uwsgi", "scgi"})
     text << "  " << kind << "_temp_path " << folder_.path() << "/" << kind << ";\n";
   text << "  server {\n    listen 127.0.0.1:" << port_ << ";\n";
