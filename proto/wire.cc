@@ -335,16 +335,17 @@ Result<Batch> from_proto(const v1::ResultBatch& message) {
 
 Result<> SeriesTable::apply(const Batch& batch) {
   for (const SeriesDefinition& definition : batch.series) {
-    const bool is_new = definition.ref == keys_.size();
-    if (!is_new && (definition.ref > keys_.size() || keys_[definition.ref] != definition.key)) {
+    if (definition.ref >= keys_.size()) keys_.resize(std::size_t{definition.ref} + 1);
+    ProbeKey& key = keys_[definition.ref];
+    if (key == ProbeKey{}) key = definition.key;
+    if (key != definition.key) {
       return make_error(Errc::invalid_argument,
                         "ResultBatch.series.ref: " + std::to_string(definition.ref) +
-                            " is not the next ref of this stream, or has another meaning already");
+                            " has another meaning on this stream already");
     }
-    if (is_new) keys_.push_back(definition.key);
   }
   for (const BatchedResult& result : batch.results) {
-    if (result.ref >= keys_.size()) {
+    if (find(result.ref) == nullptr) {
       return make_error(Errc::invalid_argument, "ResultBatch.ref: " + std::to_string(result.ref) +
                                                     " was not defined on this stream");
     }
@@ -353,7 +354,7 @@ Result<> SeriesTable::apply(const Batch& batch) {
 }
 
 const ProbeKey* SeriesTable::find(std::uint32_t ref) const {
-  return ref < keys_.size() ? &keys_[ref] : nullptr;
+  return ref < keys_.size() && keys_[ref] != ProbeKey{} ? &keys_[ref] : nullptr;
 }
 
 }  // namespace firebreak::wire

@@ -72,13 +72,13 @@ Result<Batch> from_proto(const v1::ResultBatch& batch);
 class SeriesTable {
  public:
   // Takes the batch's definitions in and checks that each of its refs is defined. Refused: a ref
-  // with a second meaning, a gap in the refs, an undefined ref. After a refusal the stream is over.
+  // with a second meaning, an undefined ref. After a refusal the stream is over.
   Result<> apply(const Batch& batch);
   // nullptr when not defined; valid until the next apply().
   [[nodiscard]] const ProbeKey* find(std::uint32_t ref) const;
 
  private:
-  std::vector<ProbeKey> keys_;  // by ref
+  std::vector<ProbeKey> keys_;  // by ref; an empty key is not defined
 };
 
 }  // namespace firebreak::wire

@@ -344,11 +344,18 @@ TEST(SeriesTable, KnowsWhatTheStreamDefined) {
   EXPECT_TRUE(table.apply(a_batch()));  // the same definition again says nothing new
 }
 
-TEST(SeriesTable, RefusesGapsOtherMeaningsAndUndefinedRefs) {
-  Batch gap = a_batch();
-  gap.series[1].ref = 2;
-  EXPECT_FALSE(SeriesTable().apply(gap));
+TEST(SeriesTable, RefsMayBeDefinedInAnyOrder) {
+  Batch sparse = a_batch();
+  sparse.series = {{19999, a_key("queue")}};
+  sparse.results.resize(1);
+  sparse.results[0].ref = 19999;
+  SeriesTable table;
+  ASSERT_TRUE(table.apply(sparse));
+  EXPECT_EQ(*table.find(19999), a_key("queue"));
+  EXPECT_EQ(table.find(5), nullptr);
+}
 
+TEST(SeriesTable, RefusesOtherMeaningsAndUndefinedRefs) {
   Batch undefined = a_batch();
   undefined.series.pop_back();
   EXPECT_FALSE(SeriesTable().apply(undefined));
