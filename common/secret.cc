@@ -64,4 +64,13 @@ Result<Secret> read_secret_file(const std::string& path) {
   return Secret(*std::move(text));
 }
 
+Result<Secret> read_password_file(const std::string& path) {
+  auto secret = read_secret_file(path);
+  if (secret && secret->reveal().find("PRIVATE KEY-----") != std::string::npos)
+    return make_error(Errc::permission_denied,
+                      path + ": holds a private key, which is never sent; name a file with a "
+                             "password or a token");
+  return secret;
+}
+
 }  // namespace firebreak

@@ -27,4 +27,8 @@ class Secret {
 // Refused when others may read the file.
 Result<Secret> read_secret_file(const std::string& path);
 
+// read_secret_file for what is given to others: passwords, tokens, URLs. Whoever writes a policy
+// chooses file and receiver; a private key stays at home whatever they choose.
+Result<Secret> read_password_file(const std::string& path);
+
 }  // namespace firebreak

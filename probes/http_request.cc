@@ -54,7 +54,7 @@ std::string base64(std::string_view bytes) {
 
 Result<void> add_credentials(const HttpSpec& spec, HttpRequest& request) {
   if (!spec.bearer_token_file.empty()) {
-    const auto token = read_secret_file(spec.bearer_token_file);
+    const auto token = read_password_file(spec.bearer_token_file);
     if (!token) return token.error();
     if (!is_field_value(token->reveal()))
       return make_error(Errc::invalid_argument,
@@ -63,7 +63,7 @@ Result<void> add_credentials(const HttpSpec& spec, HttpRequest& request) {
     request.headers.emplace_back("Authorization", "Bearer " + token->reveal());
   }
   if (!spec.basic_password_file.empty()) {
-    const auto password = read_secret_file(spec.basic_password_file);
+    const auto password = read_password_file(spec.basic_password_file);
     if (!password) return password.error();
     const std::string encoded = base64(spec.basic_user + ":" + password->reveal());
     request.secrets.push_back(encoded);

@@ -253,7 +253,7 @@ Awaitable<bool> run_query(Attempt& attempt, PGconn* session, const std::string& 
 Awaitable<bool> ask_postgres(Attempt& attempt, const PostgresSpec& spec, SqlAnswer& answer) {
   std::string password;
   if (!spec.password_file.empty()) {
-    const auto secret = read_secret_file(spec.password_file);
+    const auto secret = read_password_file(spec.password_file);
     if (!secret) co_return attempt.unknown(Reason::config, secret.error().message);
     password = secret->reveal();
     attempt.keep_secret(password);

@@ -112,7 +112,7 @@ Awaitable<bool> ask_redis(Attempt& attempt, const RedisSpec& spec, std::vector<s
                           RedisReply& reply) {
   std::string password;
   if (!spec.password_file.empty()) {
-    const auto secret = read_secret_file(spec.password_file);
+    const auto secret = read_password_file(spec.password_file);
     if (!secret) co_return attempt.unknown(Reason::config, secret.error().message);
     password = secret->reveal();
     attempt.keep_secret(password);

@@ -51,7 +51,7 @@ Result<Request> slack_request(const policy::SlackReceiver& receiver,
   Request request;
   request.url = receiver.url;
   if (!receiver.url_file.empty()) {
-    const auto url = read_secret_file(receiver.url_file);
+    const auto url = read_password_file(receiver.url_file);
     if (!url) return Error{url.error().code, "the receiver's URL: " + url.error().message};
     request.url = trimmed(url->reveal());
     if (request.url.empty())
@@ -73,7 +73,7 @@ Result<Request> webhook_request(const policy::WebhookReceiver& receiver,
   request.headers.emplace_back("X-Firebreak-Notification", notification.notification.str());
   request.body = webhook_body(notification);
   if (receiver.secret_file.empty()) return request;
-  const auto secret = read_secret_file(receiver.secret_file);
+  const auto secret = read_password_file(receiver.secret_file);
   if (!secret)
     return Error{secret.error().code, "the receiver's secret: " + secret.error().message};
   if (secret->empty())
@@ -101,7 +101,7 @@ Result<Request> action_request(const core::RunHttpAction& action) {
   // So that the called side can tell a repetition by somebody else from ours.
   request.headers.emplace_back("Idempotency-Key", action.action.str());
   if (action.http.bearer_token_file.empty()) return request;
-  const auto token = read_secret_file(action.http.bearer_token_file);
+  const auto token = read_password_file(action.http.bearer_token_file);
   if (!token)
     return Error{token.error().code, "the bearer token: " + token.error().message + "; not sent"};
   request.headers.emplace_back("Authorization", "Bearer " + trimmed(token->reveal()));
