@@ -79,6 +79,12 @@ void Attempt::add_value(std::string name, double value) {
     observation_.values.push_back({std::move(name), value});
 }
 
+void Attempt::add_first_value(std::string name, double value) {
+  auto& values = observation_.values;
+  if (values.size() == limits::kValuesPerResultMax) values.pop_back();
+  values.insert(values.begin(), {std::move(name), value});
+}
+
 void Attempt::keep_secret(std::string value) {
   if (!value.empty()) secrets_.push_back(std::move(value));
 }

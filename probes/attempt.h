@@ -79,6 +79,8 @@ class Attempt {
   // The deadline passed, or the prober did not run when it passed.
   bool fail_timeout(std::string_view what);
   void add_value(std::string name, double value);
+  // Before the others: the value that a rule means when it names none.
+  void add_first_value(std::string name, double value);
 
   // Never to appear in evidence or a trace, whatever the target echoes.
   void keep_secret(std::string value);

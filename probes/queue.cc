@@ -78,7 +78,7 @@ void judge_length(Attempt& attempt, const QueueSpec& spec, double length) {
     attempt.critical(Reason::body, "the length of a queue cannot be " + format_number(length));
     return;
   }
-  attempt.add_value("length", length);
+  attempt.add_first_value("length", length);
   const auto above = [&](Status status, double limit) {
     attempt.fail(status, Reason::threshold,
                  format_number(length) + " waiting, more than " + format_number(limit));

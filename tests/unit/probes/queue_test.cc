@@ -79,6 +79,8 @@ TEST_F(Queue, HttpLengthIsWhereTheExpressionSays) {
 
   expect_verdict(result, Status::warning, Reason::threshold, Phase::transfer);
   EXPECT_EQ(value_of(result, "length"), 7);
+  // What value('queue') means: the length, not the status beside it.
+  EXPECT_EQ(result.values.at(0).name, "length");
 }
 
 TEST_F(Queue, HttpBodyMayBeTheNumber) {
