@@ -68,8 +68,9 @@ Result<Secret> read_password_file(const std::string& path) {
   auto secret = read_secret_file(path);
   if (secret && secret->reveal().find("PRIVATE KEY-----") != std::string::npos)
     return make_error(Errc::permission_denied,
-                      path + ": holds a private key, which is never sent; name a file with a "
-                             "password or a token");
+                      path +
+                          ": holds a private key, which is never sent; name a file with a "
+                          "password or a token");
   return secret;
 }
 

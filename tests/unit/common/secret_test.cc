@@ -39,8 +39,7 @@ TEST_F(SecretFile, IsRefusedWhenOthersMayReadIt) {
 }
 
 TEST_F(SecretFile, APrivateKeyIsNoPassword) {
-  const std::string path =
-      write("-----BEGIN PRIVATE KEY-----\nMIGH\n-----END PRIVATE KEY-----\n");
+  const std::string path = write("-----BEGIN PRIVATE KEY-----\nMIGH\n-----END PRIVATE KEY-----\n");
   EXPECT_TRUE(read_secret_file(path));
   const auto secret = read_password_file(path);
   ASSERT_FALSE(secret);
