@@ -181,9 +181,9 @@ void read_port(const Node& node, std::uint16_t& port, Problems& problems) {
 }
 
 std::string read_expect(const Node& node, const cel::Declarations& declarations,
-                        std::optional<cel::Type> wanted, Problems& problems) {
+                        const std::optional<cel::Type>& wanted, Problems& problems) {
   if (!node) return "";
-  const auto program = compile_node(node, declarations, std::move(wanted), problems);
+  const auto program = compile_node(node, declarations, wanted, problems);
   return program ? program->text() : "";
 }
 
