@@ -45,7 +45,7 @@ bool colours() {
 }
 
 std::string paint(Paint how, std::string_view text) {
-  const std::string safe = escape_line(text);
+  std::string safe = escape_line(text);
   if (!colours() || how == Paint::plain) return safe;
   return code(how) + safe + "\x1b[0m";
 }

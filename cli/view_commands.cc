@@ -126,7 +126,7 @@ void agents(Context& context) {
     std::string labels;
     for (const auto& [key, value] :
          std::map<std::string, std::string>(agent.labels().begin(), agent.labels().end()))
-      labels += (labels.empty() ? "" : " ") + key + "=" + value;
+      labels.append(labels.empty() ? "" : " ").append(key).append("=").append(value);
     table.row(
         {{agent.name(), Paint::bold},
          {agent.attached() ? "attached" : "away", agent.attached() ? Paint::good : Paint::bad},
