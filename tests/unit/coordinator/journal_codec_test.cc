@@ -403,10 +403,25 @@ core::Incident full_incident() {
   incident.resolved_by = "engine";
   incident.timeline = {{kAt, "opened", "engine", "text", "detail"}};
   incident.timeline_dropped = 4;
-  incident.actions = {{ActionId("a-1"), ActionName("restart"), incident.id, "web-1", 2,
-                       core::ActionState::failed, kAt, kAt + Duration{5}, kAt + Duration{4}, 7,
-                       "output", "detail"}};
-  incident.playbook = core::PlaybookRun{1, "api/P1", kAt, 2};
+  core::ActionRun run;
+  run.id = ActionId("a-1");
+  run.name = ActionName("restart");
+  run.incident = incident.id;
+  run.target = "web-1";
+  run.stage = 2;
+  run.state = core::ActionState::failed;
+  run.ordered = kAt;
+  run.expires = kAt + Duration{5};
+  run.finished = kAt + Duration{4};
+  run.exit_code = 7;
+  run.output = "output";
+  run.detail = "detail";
+  incident.actions = {run};
+  incident.playbook.emplace();
+  incident.playbook->playbook = 1;
+  incident.playbook->name = "api/P1";
+  incident.playbook->since = kAt;
+  incident.playbook->next_stage = 2;
   incident.validation = ValidationId("v-1");
   incident.validate_at = kAt + Duration{6};
   incident.validations = 5;
