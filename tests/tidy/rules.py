@@ -6,7 +6,7 @@ import os
 import re
 
 SOURCES = (".cc", ".h")
-TEXTS = SOURCES + (".proto", ".md", ".yaml", ".sh", ".py", ".cmake", ".txt", ".service", ".socket", ".conf", ".1", ".json")
+TEXTS = SOURCES + (".proto", ".md", ".yaml", ".sh", ".py", ".cmake", ".txt", ".service", ".socket", ".conf", ".1", ".8", ".json")
 FUNCTION_LINES_MAX = 70
 
 # Headers that cost seconds in every file that sees them, or that tie us to one library.
@@ -390,6 +390,23 @@ def document_links(files, folders=()):
                 yield path, line_of(text, match.start()), f"{whole} has no heading for #{anchor}"
 
 
+def documents_listed(files):
+    """docs/README.md leads to every document below docs/, itself or by a README that it links."""
+    def led_to(page):
+        targets = re.findall(r"\]\(([^)#\s]+)", prose(files[page]))
+        return {os.path.normpath(os.path.join(os.path.dirname(page), target)) for target in targets}
+
+    if "docs/README.md" not in files:
+        return
+    found = led_to("docs/README.md")
+    for page in sorted(found):
+        if page.startswith("docs/") and page.endswith("/README.md"):
+            found = found | led_to(page)
+    for path in sorted(files):
+        if path.startswith("docs/") and path.endswith((".md", ".1", ".8")) and path != "docs/README.md" and path not in found:
+            yield "docs/README.md", 1, f"no link leads to {path}"
+
+
 def document_names(files):
     """A path, a bound (kName) or a function (name()) that a document sets in code font exists."""
     code = "\n".join(text for path, text in sorted(files.items()) if path.endswith(SOURCES + (".proto",)))
@@ -456,7 +473,8 @@ def check(files, folders):
         "light headers": light_headers(files, graph), "purity": purity(files, graph), "one clock": one_clock(files),
         "awaits": awaits(files), "short functions": short_functions(files), "no sleep": no_sleep(files), "no shell": no_shell(files),
         "opening": opening(files), "leftovers": leftovers(files),
-        "document links": document_links(files, folders), "document names": document_names(files), "packages": packages(files),
+        "document links": document_links(files, folders), "documents listed": documents_listed(files),
+        "document names": document_names(files), "packages": packages(files),
     }
     for rule, found in rules.items():
         for path, line, message in found:

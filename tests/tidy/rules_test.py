@@ -125,6 +125,10 @@ finds("dead link", rules.document_links({"docs/a.md": "x\n[b](b.md)\n"}), (2, "l
 finds("dead anchor", rules.document_links({"docs/a.md": "[b](b.md#two-words)\n", "docs/b.md": "# One word\n"}), (1, "no heading"))
 passes("links", rules.document_links({"docs/a.md": "# Top\n[b](../b.md#two-words--more) [w](https://x) [f](adr) [t](#top)\n```\n[x](gone.md)\n```\n",
                                       "b.md": "## Two words + more\n"}, {"docs/adr"}))
+index = {"docs/README.md": "[a](a.md#top) [adr](adr/README.md)", "docs/a.md": "", "docs/adr/README.md": "[1](0001-x.md)", "docs/adr/0001-x.md": ""}
+passes("documents listed", rules.documents_listed(index))
+finds("document that nobody finds", rules.documents_listed({**index, "docs/man/x.8": "", "docs/adr/0002-y.md": ""}),
+      (1, "docs/adr/0002-y.md"), (1, "docs/man/x.8"))
 finds("name of a file that is gone", rules.document_names({"docs/a.md": "`common/gone.h`", "common/x.h": ""}), (1, "not in the tree"))
 finds("bound that is gone", rules.document_names({"docs/a.md": "`kGoneMax`", "common/x.h": "kHereMax"}), (1, "no constant"))
 finds("function that is gone", rules.document_names({"docs/life-of-a-result.md": "`Engine::gone()`", "common/x.h": "void here();"}), (1, "no function"))
