@@ -6,22 +6,17 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <memory>
 #include <string>
 
 #include "tests/support/deployment.h"
+#include "tests/support/files.h"
 #include "tests/support/http_receiver.h"
 
 namespace firebreak::testing {
 namespace {
 
 using ::testing::HasSubstr;
-
-std::string read_file(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
 
 // A program of this host that writes down each of its runs, then does `more`.
 class Script {

@@ -11,7 +11,6 @@
 #include <csignal>
 #include <cstring>
 #include <fstream>
-#include <iterator>
 #include <optional>
 
 #include <firebreak/v1/actuator.pb.h>
@@ -19,6 +18,7 @@
 #include <gtest/gtest.h>
 
 #include "agent/actuator/fd.h"
+#include "tests/support/files.h"
 #include "tests/support/temp_dir.h"
 
 namespace firebreak::actuator {
@@ -28,16 +28,12 @@ using namespace std::chrono_literals;
 using ::testing::ElementsAre;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
+using testing::read_file;
 using ::testing::StartsWith;
 using testing::TempDir;
 namespace pb = firebreak::v1;
 
 constexpr auto kPatience = 60s;  // for a loaded machine; nothing waits that long otherwise
-
-std::string read_file(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
 
 template <class Condition>
 bool eventually(Condition condition) {

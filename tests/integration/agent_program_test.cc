@@ -13,7 +13,6 @@
 #include <csignal>
 #include <cstring>
 #include <fstream>
-#include <iterator>
 #include <memory>
 #include <string>
 #include <utility>
@@ -26,22 +25,19 @@
 #include "common/pki.h"
 #include "proto/credentials.h"
 #include "tests/support/fake_coordinator.h"
+#include "tests/support/files.h"
 #include "tests/support/temp_dir.h"
 
 namespace firebreak::agent {
 namespace {
 
 using firebreak::testing::FakeCoordinator;
+using firebreak::testing::read_file;
 using firebreak::testing::TempDir;
 using ::testing::HasSubstr;
 using From = v1::AgentMessage;
 
 constexpr int kPatienceSeconds = 60;  // only so that a broken test ends
-
-std::string read_file(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
 
 // A child that is gone when this is.
 class Program {

@@ -9,7 +9,6 @@
 
 #include <chrono>
 #include <filesystem>
-#include <fstream>
 #include <iterator>
 #include <stdexcept>
 #include <thread>
@@ -19,17 +18,13 @@
 
 #include "common/clock.h"
 #include "common/pki.h"
+#include "tests/support/files.h"
 
 namespace firebreak::testing {
 namespace {
 
 constexpr auto kPatience = std::chrono::seconds(60);
 constexpr auto kLookEvery = std::chrono::milliseconds(50);
-
-std::string read_file(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
 
 template <class T>
 T must(Result<T> result) {
@@ -43,6 +38,7 @@ CommandResult run_command(const std::vector<std::string>& command) {
   const TempDir folder;
   std::vector<std::string> words = command;
   std::vector<char*> argv;
+  argv.reserve(words.size() + 1);
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
   const std::string out = folder / "out";
@@ -102,7 +98,7 @@ void Deployment::make_certificates() {
 }
 
 void Deployment::write(const std::string& name, const std::string& text) const {
-  std::ofstream(folder_ / name, std::ios::trunc) << text;
+  write_file(folder_ / name, text);
 }
 
 void Deployment::start_coordinator() {

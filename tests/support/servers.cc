@@ -18,12 +18,13 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <functional>
 #include <random>
 #include <sstream>
 #include <stdexcept>
 #include <thread>
+
+#include "tests/support/files.h"
 
 namespace firebreak::testing {
 namespace {
@@ -37,19 +38,6 @@ const char* const kPostgresFolder = "/usr/lib/postgresql/15/bin/";
 
 [[noreturn]] void fail(const std::string& what) {
   throw std::runtime_error(what);
-}
-
-std::string read_file(const std::string& path) {
-  std::ifstream file(path);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
-
-void write_file(const std::string& path, std::string_view text) {
-  std::ofstream file(path, std::ios::trunc);
-  file << text;
-  if (!file.flush()) fail("cannot write " + path);
 }
 
 sockaddr_in loopback(std::uint16_t port) {
@@ -321,7 +309,11 @@ void PostgresServer::start() {
 void PostgresServer::kill() {
   process_.kill();
   // A child that was just forked still has the listening socket, and ends by itself.
-  while (answers_tcp(port_)) std::this_thread::sleep_for(kTryEvery);
+  const auto give_up = Steady::now() + kStartMax;
+  while (answers_tcp(port_)) {
+    if (Steady::now() > give_up) fail("postgres still listens after SIGKILL");
+    std::this_thread::sleep_for(kTryEvery);
+  }
 }
 
 std::string PostgresServer::sql(const std::string& statements) const {

@@ -3,12 +3,10 @@
 
 #include <sys/stat.h>
 
-#include <fstream>
-#include <iterator>
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/support/files.h"
 #include "tests/support/temp_dir.h"
 
 namespace firebreak::actuator {
@@ -17,7 +15,9 @@ namespace {
 using namespace std::chrono_literals;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using testing::read_file;
 using testing::TempDir;
+using testing::write_file;
 
 constexpr Instant kStart = instant_from_unix_us(1'700'000'000'000'000);
 
@@ -35,14 +35,6 @@ std::vector<Record> some_records() {
           {kStart + 2s, EpochSeen{9}},
           {kStart + 3s, Intent{ActionId("b"), "stop-api", 9}},
           {kStart + 4s, Acknowledged{ActionId("a")}}};
-}
-
-std::string read_file(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-void write_file(const std::string& path, const std::string& bytes) {
-  std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
 }
 
 // The sizes of the journal after its magic line and after each record.
