@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <ostream>
 #include <string>
 
 #include "tests/support/deployment.h"
@@ -60,6 +61,8 @@ struct Fault {
   const char* service;
   std::function<void(Servers&)> hurt;
   std::function<void(Servers&)> heal;
+  // What a list of tests shows for the parameter, instead of its bytes.
+  friend void PrintTo(const Fault& fault, std::ostream* out) { *out << fault.name; }
 };
 
 class Detection : public ::testing::TestWithParam<Fault> {};
