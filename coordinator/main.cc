@@ -14,6 +14,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/pki.h"
 #include "common/sd_notify.h"
 #include "coordinator/config.h"
 #include "coordinator/coordinator.h"
@@ -90,12 +91,36 @@ int serve(Config config) {
   return kStopped;
 }
 
+// systemd gives a credential to the unit and nobody else, so a person's check goes without the key.
+bool is_key_at_hand(const Config& config) {
+  return config.tls.key.rfind("credential:", 0) != 0 ||
+         std::getenv("CREDENTIALS_DIRECTORY") != nullptr;
+}
+
+Result<> check_tls(const Config& config) {
+  if (is_key_at_hand(config)) {
+    if (const auto credentials = server_credentials(config.tls); !credentials)
+      return credentials.error();
+    return {};
+  }
+  const auto certificate = pki::read_certificate_info(config.tls.certificate);
+  if (!certificate) return certificate.error();
+  if (!certificate->identity || certificate->identity->role != pki::Role::coordinator)
+    return make_error(Errc::permission_denied,
+                      config.tls.certificate +
+                          " is not a coordinator's; issue one with 'firebreak pki coordinator'");
+  if (const auto authority = pki::read_certificate_info(config.tls.ca); !authority)
+    return authority.error();
+  return {};
+}
+
 int check(const Config& config) {
-  if (const auto credentials = server_credentials(config.tls); !credentials)
-    return fail(kMisused, credentials.error().message);
+  if (const auto tls = check_tls(config); !tls) return fail(kMisused, tls.error().message);
   if (const auto policy = load_policy_directory(config.policy); !policy)
     return fail(kMisused, "the policy has mistakes:\n" + policy.error().message);
   std::printf("configuration, certificate and policy are correct\n");
+  if (!is_key_at_hand(config))
+    std::printf("the key was not looked at: %s is given by systemd\n", config.tls.key.c_str());
   return kStopped;
 }
 
