@@ -49,7 +49,8 @@ inline constexpr auto kLatencyMax = 24h;  // a host that slept inside a probe
 inline constexpr int kConfirmAttemptsMax = 10;
 inline constexpr std::size_t kHttpRequestHeadersMax = 32;
 inline constexpr std::size_t kHttpRequestBodyBytesMax = 64u << 10;
-inline constexpr int kHttpRedirectsMax = 10;
+inline constexpr std::size_t kHttpStatusesMax = 64;  // that a probe takes for good
+inline constexpr int kHttpRedirectsMax = 5;
 inline constexpr std::size_t kHostBytesMax = 255;  // RFC 1035; also a socket's directory
 
 // Probes: what one reply of a target may cost.

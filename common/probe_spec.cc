@@ -1,5 +1,7 @@
-// How a probe's target is named to people.
+// How a probe's target is named to people, and the words that a definition may hold.
 #include "common/probe_spec.h"
+
+#include <array>
 
 namespace firebreak {
 namespace {
@@ -40,6 +42,30 @@ struct KindNames {
 };
 
 }  // namespace
+
+std::span<const std::string> http_methods() {
+  static const std::array<std::string, 7> kMethods{"GET",   "HEAD",   "POST",   "PUT",
+                                                   "PATCH", "DELETE", "OPTIONS"};
+  return kMethods;
+}
+
+std::span<const std::string> postgres_sslmodes() {
+  static const std::array<std::string, 6> kModes{"disable", "allow",     "prefer",
+                                                 "require", "verify-ca", "verify-full"};
+  return kModes;
+}
+
+bool is_status_pattern(std::string_view text) {
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  return text.size() == 3 && text[0] >= '1' && text[0] <= '5' &&
+         (text.substr(1) == "xx" || (is_digit(text[1]) && is_digit(text[2])));
+}
+
+bool is_header_name(std::string_view text) {
+  constexpr std::string_view kAllowed =
+      "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+  return !text.empty() && text.find_first_not_of(kAllowed) == std::string_view::npos;
+}
 
 const char* kind_name(const KindSpec& kind) {
   return std::visit(KindNames{}, kind);

@@ -7,7 +7,9 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -20,7 +22,7 @@ namespace firebreak {
 // HTTP/1.1 (RFC 9112). OK when the status is in `expect_status` and `expect` (if any) is true.
 struct HttpSpec {
   std::string url;             // http:// or https://, no userinfo, no fragment
-  std::string method = "GET";  // GET HEAD POST PUT PATCH DELETE OPTIONS
+  std::string method = "GET";  // one of http_methods()
   std::vector<std::pair<std::string, std::string>> headers;
   std::string body;
   std::vector<std::string> expect_status = {"2xx"};  // "200", "2xx"
@@ -48,7 +50,7 @@ struct PostgresSpec {
   std::string database = "postgres";
   std::string user = "firebreak";
   std::string password_file;
-  std::string sslmode = "prefer";
+  std::string sslmode = "prefer";  // one of postgres_sslmodes()
   std::string query;   // one statement; its first column of the first row is value "value"
   std::string expect;  // CEL over value (dyn: number or string), rows (int), latency; must be bool
   friend bool operator==(const PostgresSpec&, const PostgresSpec&) = default;
@@ -103,6 +105,12 @@ struct ProbeSpec {
   Confirm confirm;
   friend bool operator==(const ProbeSpec&, const ProbeSpec&) = default;
 };
+
+// What a spec may hold, for every reader of one: policies, command lines, messages.
+[[nodiscard]] std::span<const std::string> http_methods();
+[[nodiscard]] std::span<const std::string> postgres_sslmodes();
+[[nodiscard]] bool is_status_pattern(std::string_view text);  // "200", "2xx"
+[[nodiscard]] bool is_header_name(std::string_view text);     // a token of RFC 9110, 5.6.2
 
 [[nodiscard]] const char* kind_name(const KindSpec& kind);  // "http", "postgres", "redis", "queue"
 [[nodiscard]] std::string describe_target(

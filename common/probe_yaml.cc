@@ -21,8 +21,6 @@ using yaml::Node;
 using yaml::Problems;
 
 const std::array<std::string, 4> kKinds{"http", "postgres", "redis", "queue"};
-const std::array<std::string, 7> kMethods{"GET",   "HEAD",   "POST",   "PUT",
-                                          "PATCH", "DELETE", "OPTIONS"};
 
 void read_text(const Node& node, std::string& into, Problems& problems) {
   if (auto text = node.as_string(problems)) into = *std::move(text);
@@ -56,21 +54,31 @@ boost::json::value to_json(const Node& node) {
   return nullptr;
 }
 
-bool is_status_pattern(std::string_view text) {
-  const auto digit = [](char c) { return c >= '0' && c <= '9'; };
-  return text.size() == 3 && text[0] >= '1' && text[0] <= '5' &&
-         ((digit(text[1]) && digit(text[2])) || text.substr(1) == "xx");
-}
-
-bool is_header_token(std::string_view text) {  // RFC 9110, 5.6.2
-  constexpr std::string_view kAllowed =
-      "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
-  return !text.empty() && text.find_first_not_of(kAllowed) == std::string_view::npos;
-}
-
 bool is_one_line(std::string_view text) {
   return std::none_of(text.begin(), text.end(),
-                      [](char c) { return c == '\r' || c == '\n' || c == '\0'; });
+                      [](char c) { return (c >= 0 && c < ' ') || c == '\x7f'; });
+}
+
+// Text that stands on one line of whatever protocol it goes into.
+void read_line(const Node& node, std::string& into, Problems& problems,
+               std::size_t max_bytes = limits::kTextBytesMax) {
+  auto text = node.as_string(problems, max_bytes);
+  if (!text) return;
+  if (!is_one_line(*text))
+    problems.error(node.place(), node.label() + " must be one line without control characters");
+  into = *std::move(text);
+}
+
+void check_host(const Node& node, const std::string& host, Problems& problems) {
+  if (host.empty() || host.size() > limits::kHostBytesMax || !is_one_line(host))
+    problems.error(node.place(), "not a host's name; write the target as host:port");
+}
+
+void check_count(const Node& node, std::size_t count, std::size_t most, Problems& problems) {
+  if (count > most)
+    problems.error(node.name_place(), node.label() + " holds " + std::to_string(count) +
+                                          " entries, at most " + std::to_string(most) +
+                                          " can be sent to an agent");
 }
 
 void check_url(const Node& node, const std::string& url, Problems& problems) {
@@ -90,10 +98,11 @@ void check_url(const Node& node, const std::string& url, Problems& problems) {
 }
 
 void read_headers(const Node& node, HttpSpec& http, Problems& problems) {
+  check_count(node, node.entries().size(), limits::kHttpRequestHeadersMax, problems);
   for (const auto& entry : node.as_map(problems)) {
     const auto value = entry.value.as_string(problems);
     if (!value) continue;
-    if (!is_header_token(entry.key.text()) || !is_one_line(*value))
+    if (!is_header_name(entry.key.text()) || !is_one_line(*value))
       problems.error(
           entry.key.place(),
           "not a header that can be sent: a name is letters, digits and -, a value is one line");
@@ -116,7 +125,8 @@ void read_request_line(MapReader& reader, HttpSpec& http, Problems& problems) {
     http.url = *std::move(url);
   }
   if (const Node method = reader.optional("method")) {
-    if (const auto index = method.as_word(problems, kMethods)) http.method = kMethods[*index];
+    if (const auto index = method.as_word(problems, http_methods()))
+      http.method = http_methods()[*index];
   }
 }
 
@@ -124,9 +134,14 @@ void read_body(MapReader& reader, HttpSpec& http, Problems& problems) {
   const Node body = reader.optional("body");
   const Node json = reader.optional("json");
   if (body && json) problems.error(json.name_place(), "give either 'body' or 'json', not both");
-  read_text(body, http.body, problems);
+  if (auto text = body.as_string(problems, limits::kHttpRequestBodyBytesMax))
+    http.body = *std::move(text);
   if (!json) return;
   http.body = boost::json::serialize(to_json(json));
+  if (http.body.size() > limits::kHttpRequestBodyBytesMax)
+    problems.error(json.name_place(), "'json' is larger than " +
+                                          std::to_string(limits::kHttpRequestBodyBytesMax >> 10) +
+                                          " KiB, more cannot be sent");
   const bool has_type =
       std::any_of(http.headers.begin(), http.headers.end(), [](const auto& header) {
         return header.first.size() == 12 &&
@@ -138,6 +153,7 @@ void read_body(MapReader& reader, HttpSpec& http, Problems& problems) {
 void read_statuses(const Node& node, HttpSpec& http, Problems& problems) {
   if (!node) return;
   http.expect_status = node.as_strings(problems);
+  check_count(node, http.expect_status.size(), limits::kHttpStatusesMax, problems);
   for (const std::string& status : http.expect_status)
     if (!is_status_pattern(status))
       problems.error(node.place(),
@@ -151,13 +167,9 @@ void read_endpoint(const Node& node, std::string& host, std::uint16_t& port, Pro
   const auto text = node.as_string(problems);
   if (!text) return;
   std::string_view rest = *text;
-  if (rest.empty() || !is_one_line(rest)) {
-    problems.error(node.place(), "write the target as host:port");
-    return;
-  }
-  if (rest.front() == '/') {
+  if (rest.empty() || rest.front() == '/') {
     host = *text;
-    return;
+    return check_host(node, host, problems);
   }
   const std::size_t colon = rest.rfind(':');
   const bool bracketed = rest.front() == '[';
@@ -165,6 +177,7 @@ void read_endpoint(const Node& node, std::string& host, std::uint16_t& port, Pro
   std::string_view name = has_port ? rest.substr(0, colon) : rest;
   if (bracketed && name.size() > 2) name = name.substr(1, name.size() - 2);
   host = std::string(name);
+  check_host(node, host, problems);
   if (!has_port) return;
   const std::string_view digits = rest.substr(colon + 1);
   unsigned value = 0;
@@ -174,6 +187,12 @@ void read_endpoint(const Node& node, std::string& host, std::uint16_t& port, Pro
     problems.error(node.place(), "'" + std::string(digits) +
                                      "' is not a port; write the target as host:port, 1 to 65535");
   port = static_cast<std::uint16_t>(value);
+}
+
+void read_host(const Node& node, std::string& host, Problems& problems) {
+  if (!node) return;
+  read_text(node, host, problems);
+  check_host(node, host, problems);
 }
 
 void read_port(const Node& node, std::uint16_t& port, Problems& problems) {
@@ -194,29 +213,27 @@ RedisSpec read_redis(const Node& node, Problems& problems) {
     return redis;
   }
   MapReader reader(node, "a redis target", problems);
-  read_text(reader.optional("host"), redis.host, problems);
+  read_host(reader.optional("host"), redis.host, problems);
   read_port(reader.optional("port"), redis.port, problems);
-  read_text(reader.optional("username"), redis.username, problems);
-  read_text(reader.optional("password_file"), redis.password_file, problems);
+  read_line(reader.optional("username"), redis.username, problems);
+  read_line(reader.optional("password_file"), redis.password_file, problems);
   return redis;
 }
 
 PostgresSpec read_postgres(const Node& node, Problems& problems) {
-  static const std::array<std::string, 6> kSslModes{"disable", "allow",     "prefer",
-                                                    "require", "verify-ca", "verify-full"};
   PostgresSpec postgres;
   if (node.kind() == yaml::Kind::scalar) {
     read_endpoint(node, postgres.host, postgres.port, problems);
     return postgres;
   }
   MapReader reader(node, "a postgres target", problems);
-  read_text(reader.optional("host"), postgres.host, problems);
+  read_host(reader.optional("host"), postgres.host, problems);
   read_port(reader.optional("port"), postgres.port, problems);
-  read_text(reader.optional("database"), postgres.database, problems);
-  read_text(reader.optional("user"), postgres.user, problems);
-  read_text(reader.optional("password_file"), postgres.password_file, problems);
-  if (const auto index = reader.optional("sslmode").as_word(problems, kSslModes))
-    postgres.sslmode = kSslModes[*index];
+  read_line(reader.optional("database"), postgres.database, problems);
+  read_line(reader.optional("user"), postgres.user, problems);
+  read_line(reader.optional("password_file"), postgres.password_file, problems);
+  if (const auto index = reader.optional("sslmode").as_word(problems, postgres_sslmodes()))
+    postgres.sslmode = postgres_sslmodes()[*index];
   read_text(reader.optional("query"), postgres.query, problems);
   const Node expect = reader.optional("expect");
   postgres.expect =
@@ -240,7 +257,10 @@ std::optional<KindSpec> read_queue(const Node& node, Problems& problems) {
   }
   if (source->key.text() == "redis") {
     QueueSpec::RedisList list{read_redis(source->value, problems), ""};
-    read_text(reader.required("list"), list.key, problems);
+    const Node key = reader.required("list");
+    read_text(key, list.key, problems);
+    if (key && list.key.empty())
+      problems.error(key.place(), "name the list whose length is the queue's");
     queue.source = std::move(list);
   } else if (source->key.text() == "http") {
     auto http = read_http(source->value, problems);
@@ -262,9 +282,11 @@ std::optional<KindSpec> read_queue(const Node& node, Problems& problems) {
 void read_confirm(const Node& node, Confirm& confirm, Problems& problems) {
   if (!node) return;
   MapReader reader(node, "'confirm'", problems);
-  if (const auto attempts = reader.optional("attempts").as_int(problems, 0, 10))
+  if (const auto attempts =
+          reader.optional("attempts").as_int(problems, 0, limits::kConfirmAttemptsMax))
     confirm.attempts = static_cast<int>(*attempts);
-  if (const auto every = reader.optional("every").as_duration(problems, limits::kProbeIntervalMin))
+  if (const auto every = reader.optional("every").as_duration(problems, limits::kProbeIntervalMin,
+                                                              limits::kProbeIntervalMax))
     confirm.every = *every;
 }
 
@@ -314,15 +336,17 @@ std::optional<HttpSpec> read_http(const Node& node, Problems& problems) {
   http.expect = read_expect(reader.optional("expect"), http_expect_declarations(),
                             cel::Type::Kind::boolean, problems);
   read_text(reader.optional("contains"), http.contains, problems);
-  read_text(reader.optional("bearer_token_file"), http.bearer_token_file, problems);
-  read_text(reader.optional("basic_user"), http.basic_user, problems);
-  read_text(reader.optional("basic_password_file"), http.basic_password_file, problems);
-  if (const auto hops = reader.optional("max_redirects").as_int(problems, 0, 5))
+  read_line(reader.optional("bearer_token_file"), http.bearer_token_file, problems);
+  read_line(reader.optional("basic_user"), http.basic_user, problems);
+  read_line(reader.optional("basic_password_file"), http.basic_password_file, problems);
+  if (const auto hops =
+          reader.optional("max_redirects").as_int(problems, 0, limits::kHttpRedirectsMax))
     http.max_redirects = static_cast<int>(*hops);
   if (const auto verify = reader.optional("tls_verify").as_bool(problems))
     http.tls_verify = *verify;
-  read_text(reader.optional("tls_ca_file"), http.tls_ca_file, problems);
-  read_text(reader.optional("tls_server_name"), http.tls_server_name, problems);
+  read_line(reader.optional("tls_ca_file"), http.tls_ca_file, problems);
+  read_line(reader.optional("tls_server_name"), http.tls_server_name, problems,
+            limits::kHostBytesMax);
   reader.finish();
   return problems.errors() == errors_before ? std::optional(http) : std::nullopt;
 }
@@ -350,7 +374,7 @@ std::optional<ProbeSpec> read_probe(MapReader& reader, Problems& problems) {
   const Node every = reader.optional("every");
   const Node timeout = reader.optional("timeout");
   if (const auto value =
-          every.as_duration(problems, limits::kProbeIntervalMin, std::chrono::hours(24)))
+          every.as_duration(problems, limits::kProbeIntervalMin, limits::kProbeIntervalMax))
     probe.every = *value;
   if (const auto value =
           timeout.as_duration(problems, std::chrono::milliseconds(10), limits::kProbeTimeoutMax))

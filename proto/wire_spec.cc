@@ -1,20 +1,29 @@
 // Probe definitions: what travels, checked and converted.
 #include <algorithm>
-#include <array>
 #include <limits>
+#include <span>
+#include <string>
 
 #include <firebreak/v1/probe.pb.h>
 
 #include "common/limits.h"
+#include "common/text.h"
 #include "proto/checker.h"
 #include "proto/wire.h"
 
 namespace firebreak::wire {
 namespace {
 
-template <std::size_t N>
-bool is_one_of(const std::string& text, const std::array<std::string_view, N>& words) {
+bool is_one_of(const std::string& text, std::span<const std::string> words) {
   return std::find(words.begin(), words.end(), text) != words.end();
+}
+
+std::string not_one_of(std::span<const std::string> words) {
+  return "is not one of " + join_words({words.begin(), words.end()}, "and");
+}
+
+std::string not_up_to(int most) {
+  return "is not between 0 and " + std::to_string(most);
 }
 
 v1::HttpSpec http_to_proto(const HttpSpec& spec) {
@@ -88,20 +97,6 @@ struct KindToProto {
   void operator()(const QueueSpec& spec) const { *message.mutable_queue() = queue_to_proto(spec); }
 };
 
-bool is_header_name(const std::string& text) {
-  constexpr std::string_view kOther = "!#$%&'*+-.^_`|~";  // RFC 9110, token
-  return !text.empty() && std::all_of(text.begin(), text.end(), [&](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           kOther.find(c) != std::string_view::npos;
-  });
-}
-
-bool is_status_pattern(const std::string& text) {
-  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
-  return text.size() == 3 && text[0] >= '1' && text[0] <= '5' &&
-         (text.substr(1) == "xx" || (is_digit(text[1]) && is_digit(text[2])));
-}
-
 // A path of a file on the agent's host, "credential:NAME", or nothing.
 void check_file(Checker& check, const std::string& path, std::string_view field) {
   check.line(path, limits::kTextBytesMax, field);
@@ -121,19 +116,18 @@ std::uint16_t checked_port(Checker& check, std::uint32_t port, std::string_view 
 }
 
 HttpSpec http_from_proto(Checker& check, const v1::HttpSpec& message) {
-  constexpr std::array<std::string_view, 7> kMethods{"GET",   "HEAD",   "POST",   "PUT",
-                                                     "PATCH", "DELETE", "OPTIONS"};
   check.line(message.url(), limits::kTextBytesMax, "HttpSpec.url");
   check.require(message.url().rfind("http://", 0) == 0 || message.url().rfind("https://", 0) == 0,
                 "HttpSpec.url", "does not start with http:// or https://");
-  check.require(is_one_of(message.method(), kMethods), "HttpSpec.method",
-                "is not one of GET, HEAD, POST, PUT, PATCH, DELETE and OPTIONS");
+  check.require(is_one_of(message.method(), http_methods()), "HttpSpec.method",
+                not_one_of(http_methods()));
   check.count(static_cast<std::size_t>(message.headers_size()), limits::kHttpRequestHeadersMax,
               "HttpSpec.headers");
   check.text(message.body(), limits::kHttpRequestBodyBytesMax, "HttpSpec.body");
   check.require(message.expect_status_size() > 0, "HttpSpec.expect_status",
                 "is empty; \"2xx\" is usual");
-  check.count(static_cast<std::size_t>(message.expect_status_size()), 64, "HttpSpec.expect_status");
+  check.count(static_cast<std::size_t>(message.expect_status_size()), limits::kHttpStatusesMax,
+              "HttpSpec.expect_status");
   check.text(message.expect(), limits::kExprBytesMax, "HttpSpec.expect");
   check.text(message.contains(), limits::kTextBytesMax, "HttpSpec.contains");
   check_file(check, message.bearer_token_file(), "HttpSpec.bearer_token_file");
@@ -141,7 +135,7 @@ HttpSpec http_from_proto(Checker& check, const v1::HttpSpec& message) {
   check_file(check, message.basic_password_file(), "HttpSpec.basic_password_file");
   check.require(
       message.max_redirects() >= 0 && message.max_redirects() <= limits::kHttpRedirectsMax,
-      "HttpSpec.max_redirects", "is not between 0 and 10");
+      "HttpSpec.max_redirects", not_up_to(limits::kHttpRedirectsMax));
   check_file(check, message.tls_ca_file(), "HttpSpec.tls_ca_file");
   check.line(message.tls_server_name(), limits::kHostBytesMax, "HttpSpec.tls_server_name");
   HttpSpec spec;
@@ -172,16 +166,14 @@ HttpSpec http_from_proto(Checker& check, const v1::HttpSpec& message) {
 }
 
 PostgresSpec postgres_from_proto(Checker& check, const v1::PostgresSpec& message) {
-  constexpr std::array<std::string_view, 6> kModes{"disable", "allow",     "prefer",
-                                                   "require", "verify-ca", "verify-full"};
   PostgresSpec spec;
   check_host(check, message.host(), "PostgresSpec.host");
   spec.port = checked_port(check, message.port(), "PostgresSpec.port");
   check.line(message.database(), limits::kTextBytesMax, "PostgresSpec.database");
   check.line(message.user(), limits::kTextBytesMax, "PostgresSpec.user");
   check_file(check, message.password_file(), "PostgresSpec.password_file");
-  check.require(is_one_of(message.sslmode(), kModes), "PostgresSpec.sslmode",
-                "is not one of disable, allow, prefer, require, verify-ca and verify-full");
+  check.require(is_one_of(message.sslmode(), postgres_sslmodes()), "PostgresSpec.sslmode",
+                not_one_of(postgres_sslmodes()));
   check.text(message.query(), limits::kExprBytesMax, "PostgresSpec.query");
   check.text(message.expect(), limits::kExprBytesMax, "PostgresSpec.expect");
   spec.host = message.host();
@@ -278,7 +270,7 @@ Result<ProbeSpec> from_proto(const v1::ProbeSpec& message) {
                  "ProbeSpec.timeout_us");
   check.require(
       message.confirm_attempts() >= 0 && message.confirm_attempts() <= limits::kConfirmAttemptsMax,
-      "ProbeSpec.confirm_attempts", "is not between 0 and 10");
+      "ProbeSpec.confirm_attempts", not_up_to(limits::kConfirmAttemptsMax));
   check.duration(message.confirm_every_us(), Duration::zero(), limits::kProbeIntervalMax,
                  "ProbeSpec.confirm_every_us");
   if (check.failed()) return check.error();

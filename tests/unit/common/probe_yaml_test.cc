@@ -1,0 +1,102 @@
+// A definition that a policy may hold can be sent to an agent as it is; what cannot be sent is
+// refused where it is written.
+#include "common/probe_yaml.h"
+
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include <firebreak/v1/probe.pb.h>
+
+#include "proto/wire.h"
+
+namespace firebreak {
+namespace {
+
+std::optional<ProbeSpec> read(const std::string& text, yaml::Problems& problems) {
+  const auto document = yaml::parse("probe.yaml", text, problems);
+  if (!document) return std::nullopt;
+  yaml::MapReader reader(document->root(), "a probe", problems);
+  auto probe = read_probe(reader, problems);
+  reader.finish();
+  return problems.ok() ? probe : std::nullopt;
+}
+
+std::string headers(std::size_t count) {
+  std::string text = "http: {url: 'http://h/', headers: {";
+  for (std::size_t i = 0; i < count; ++i) text += "X-" + std::to_string(i) + ": a, ";
+  return text + "}}";
+}
+
+std::string statuses(std::size_t count) {
+  std::string text = "http: {url: 'http://h/', expect_status: [";
+  for (std::size_t i = 0; i < count; ++i) text += "200, ";
+  return text + "]}";
+}
+
+TEST(ProbeYaml, AcceptsWhatTravelsUpToEveryBound) {
+  const std::string host(limits::kHostBytesMax, 'h');
+  for (const std::string& text : {
+           std::string("http: http://h/"),
+           headers(limits::kHttpRequestHeadersMax),
+           statuses(limits::kHttpStatusesMax),
+           "http: {url: 'http://h/', max_redirects: " + std::to_string(limits::kHttpRedirectsMax) +
+               "}",
+           "redis: '" + host + ":1'",
+           "postgres: {host: " + host + "}",
+           std::string("postgres: /run/postgresql"),
+           std::string("queue: {redis: 'h:1', list: a}"),
+           std::string("{http: 'http://h/', every: 24h, timeout: 300s, confirm: {attempts: 10, "
+                       "every: 24h}}"),
+       }) {
+    yaml::Problems problems;
+    const auto probe = read(text, problems);
+    ASSERT_TRUE(probe) << problems.render();
+    const auto back = wire::from_proto(wire::to_proto(*probe));
+    ASSERT_TRUE(back) << text.substr(0, 80) << ": " << back.error().message;
+    EXPECT_EQ(*back, *probe);
+  }
+}
+
+TEST(ProbeYaml, RefusesWhatNoAgentWouldTake) {
+  const std::string host(limits::kHostBytesMax + 1, 'h');
+  for (const std::string& text : {
+           headers(limits::kHttpRequestHeadersMax + 1),
+           statuses(limits::kHttpStatusesMax + 1),
+           "http: {url: 'http://h/', max_redirects: " +
+               std::to_string(limits::kHttpRedirectsMax + 1) + "}",
+           std::string("http: {url: 'http://h/', headers: {a: \"\\x1b\"}}"),
+           std::string("http: {url: 'http://h/', basic_user: \"a\\tb\"}"),
+           "http: {url: 'http://h/', tls_server_name: " + host + "}",
+           "redis: '" + host + ":1'",
+           std::string("redis: ':1'"),
+           std::string("redis: {host: ''}"),
+           "postgres: {host: " + host + "}",
+           std::string("postgres: {user: \"a\\nb\"}"),
+           std::string("queue: {redis: 'h:1', list: ''}"),
+           std::string("{http: 'http://h/', every: 25h}"),
+           std::string("{http: 'http://h/', confirm: {every: 25h}}"),
+           std::string("{http: 'http://h/', confirm: {attempts: 11}}"),
+       }) {
+    yaml::Problems problems;
+    EXPECT_FALSE(read(text, problems)) << text.substr(0, 80);
+    EXPECT_NE(problems.render().find("probe.yaml:1:"), std::string::npos) << problems.render();
+  }
+}
+
+TEST(ProbeYaml, ABodyIsAsLargeAsARequestMayBe) {
+  const auto with_json = [](std::size_t items) {
+    std::string text = "http:\n  url: http://h/\n  json:\n";
+    for (std::size_t i = 0; i < items; ++i)
+      text += "    - " + std::string(1021, 'a') + "\n";  // 1,024 bytes each: quotes and a comma
+    return text;
+  };
+  yaml::Problems fits;
+  EXPECT_TRUE(read(with_json(63), fits)) << fits.render();
+  yaml::Problems too_large;
+  EXPECT_FALSE(read(with_json(65), too_large));
+}
+
+}  // namespace
+}  // namespace firebreak
