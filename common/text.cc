@@ -70,6 +70,12 @@ std::string escape(std::string_view text, std::size_t max_bytes, bool keep_lines
   return out;
 }
 
+// How much room a text takes on a screen: one column a character.
+std::size_t columns_of(std::string_view text) {
+  return static_cast<std::size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
+}
+
 std::size_t edit_distance(std::string_view a, std::string_view b) {
   std::vector<std::size_t> before, previous(b.size() + 1), current(b.size() + 1);
   std::iota(previous.begin(), previous.end(), std::size_t{0});
@@ -158,13 +164,12 @@ std::string caret_excerpt(std::string_view source, int line, int column, int wid
   const std::string_view text = rest.substr(0, std::min(rest.find('\n'), std::size_t{200}));
   const std::string number = std::to_string(line);
   const auto before = static_cast<std::size_t>(std::max(column - 1, 0));
-  std::string marks;
-  for (std::size_t i = 0; i < std::min(before, text.size()); ++i)
-    marks += text[i] == '\t' ? "\\t" : " ";
-  std::replace(marks.begin(), marks.end(), 't', ' ');
-  std::replace(marks.begin(), marks.end(), '\\', ' ');
+  const std::string marks(columns_of(escape_line(text.substr(0, before), 400)), ' ');
   const auto room = text.size() > before ? text.size() - before : std::size_t{1};
-  const auto tail = std::min(static_cast<std::size_t>(std::max(width, 1)), room) - 1;
+  const auto marked = std::min(static_cast<std::size_t>(std::max(width, 1)), room);
+  const std::size_t at = std::min(before, text.size());
+  const std::size_t tail =
+      std::max(columns_of(escape_line(text.substr(at, marked), 400)), std::size_t{1}) - 1;
   return "  " + number + " | " + escape_line(text, 400) + "\n  " + std::string(number.size(), ' ') +
          " | " + marks + "^" + std::string(tail, '~');
 }

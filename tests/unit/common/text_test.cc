@@ -48,6 +48,14 @@ TEST(CaretExcerpt, PointsAtTheColumn) {
   EXPECT_EQ(caret_excerpt("a: 1\nhealth: {htp: x}\n", 2, 10, 3),
             "  2 | health: {htp: x}\n    |          ^~~");
   EXPECT_EQ(caret_excerpt("", 5, 3), "  5 | \n    | ^");
+  EXPECT_EQ(caret_excerpt("abc", 1, 9, 4), "  1 | abc\n    |    ^");
+}
+
+TEST(CaretExcerpt, PointsAtTheColumnOfWhatIsShown) {
+  EXPECT_EQ(caret_excerpt("\ta: b", 1, 5, 1), "  1 | \\ta: b\n    |      ^");
+  EXPECT_EQ(caret_excerpt("Z\xc3\xbcrich: x", 1, 10, 1), "  1 | Zürich: x\n    |         ^");
+  EXPECT_EQ(caret_excerpt("a\\b\x1b: ab", 1, 7, 2), "  1 | a\\\\b\\x1b: ab\n    |           ^~");
+  EXPECT_EQ(caret_excerpt("x: \xc3\xbc\x1b", 1, 4, 3), "  1 | x: ü\\x1b\n    |    ^~~~~");
 }
 
 }  // namespace
