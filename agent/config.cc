@@ -10,6 +10,7 @@
 #include <string_view>
 #include <utility>
 
+#include "common/file.h"
 #include "common/limits.h"
 #include "common/text.h"
 #include "common/yaml.h"
@@ -168,7 +169,7 @@ Result<Config> parse_config(const std::string& file_name, const std::string& tex
 }
 
 Result<Config> load_config(const std::string& path) {
-  const auto text = yaml::read_file(path);
+  const auto text = read_small_file(path, limits::kYamlBytesMax);
   if (!text) return text.error();
   return parse_config(path, *text);
 }

@@ -131,6 +131,7 @@ inline constexpr std::size_t kApiReplyBytesMax = 900u << 10;  // below kMessageB
 inline constexpr std::size_t kReportBytesMax = 600u << 10;    // a report travels in one message
 
 // Certificates.
+inline constexpr std::size_t kSecretBytesMax = 64u << 10;   // a key, a token: far below
 inline constexpr std::size_t kPemFileBytesMax = 64u << 10;  // a chain of ours is under 2 KiB
 inline constexpr std::size_t kCertificateHostsMax = 64;     // names of one coordinator
 

@@ -23,6 +23,7 @@
 #include <utility>
 
 #include "common/assert.h"
+#include "common/file.h"
 #include "common/ids.h"
 #include "common/limits.h"
 #include "common/text.h"
@@ -135,29 +136,6 @@ Result<> refuse_existing(const KeyPairFiles& files) {
           path + " exists and is never overwritten; move it and its pair away to make a new one");
   }
   return {};
-}
-
-Result<std::string> read_pem_file(const std::string& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return system_error(path, "cannot open the certificate");
-  std::string text(limits::kPemFileBytesMax + 1, '\0');
-  std::size_t size = 0;
-  ssize_t got = 1;
-  while (got > 0 && size < text.size()) {
-    got = ::read(fd, text.data() + size, text.size() - size);
-    if (got < 0 && errno == EINTR)
-      got = 1;
-    else if (got > 0)
-      size += static_cast<std::size_t>(got);
-  }
-  const int reason = errno;
-  ::close(fd);
-  errno = reason;
-  if (got < 0) return system_error(path, "cannot read the certificate");
-  if (size > limits::kPemFileBytesMax)
-    return make_error(Errc::resource_exhausted, path + ": larger than 64 KiB, not a certificate");
-  text.resize(size);
-  return text;
 }
 
 // --- PEM ---------------------------------------------------------------------------------------
@@ -372,7 +350,7 @@ KeyPairFiles authority_files(const std::string& dir) {
 
 Result<Authority> read_authority(const std::string& dir) {
   const KeyPairFiles files = authority_files(dir);
-  const auto pem = read_pem_file(files.certificate);
+  const auto pem = read_small_file(files.certificate, limits::kPemFileBytesMax);
   if (!pem && pem.error().code == Errc::not_found)
     return make_error(Errc::not_found,
                       files.certificate + ": no authority here yet; run 'firebreak pki init'");
@@ -575,7 +553,7 @@ std::string describe_issued(const std::string& dir, const IssueRequest& request,
 }
 
 Result<CertificateInfo> read_certificate_info(const std::string& file) {
-  const auto pem = read_pem_file(file);
+  const auto pem = read_small_file(file, limits::kPemFileBytesMax);
   if (!pem) return pem.error();
   const auto certificate = parse_certificate(*pem, file);
   if (!certificate) return certificate.error();
@@ -596,11 +574,11 @@ Result<CertificateInfo> read_certificate_info(const std::string& file) {
 }
 
 Result<TlsMaterial> read_tls_material(const TlsFiles& files) {
-  auto ca_pem = read_pem_file(files.ca);
+  auto ca_pem = read_small_file(files.ca, limits::kPemFileBytesMax);
   if (!ca_pem) return ca_pem.error();
   const auto authority = parse_certificate(*ca_pem, files.ca);
   if (!authority) return authority.error();
-  auto certificate_pem = read_pem_file(files.certificate);
+  auto certificate_pem = read_small_file(files.certificate, limits::kPemFileBytesMax);
   if (!certificate_pem) return certificate_pem.error();
   const auto certificate = parse_certificate(*certificate_pem, files.certificate);
   if (!certificate) return certificate.error();

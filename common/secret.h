@@ -22,9 +22,9 @@ class Secret {
   std::string value_;
 };
 
-// Reads a secret from a file (at most 64 KiB; one trailing newline is dropped). `path` may be
-// "credential:NAME", which means $CREDENTIALS_DIRECTORY/NAME (systemd.exec(5), LoadCredential).
-// Refused when others may read the file.
+// Reads a secret from a file (at most limits::kSecretBytesMax; one trailing newline is dropped).
+// `path` may be "credential:NAME", which means $CREDENTIALS_DIRECTORY/NAME (systemd.exec(5),
+// LoadCredential). Refused when others may read the file.
 Result<Secret> read_secret_file(const std::string& path);
 
 // read_secret_file for what is given to others: passwords, tokens, URLs. Whoever writes a policy

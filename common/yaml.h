@@ -187,9 +187,7 @@ class Document {
 // The tree of a text, or an error whose message is problems.summary(). An empty text is a document
 // whose root is null. `file_name` is only used in messages.
 Result<Document> parse(std::string file_name, std::string text, Problems& problems);
-// The bytes of a regular file of at most kYamlBytesMax.
-Result<std::string> read_file(const std::string& path);
-// read_file, then parse; a file that cannot be read is a problem too.
+// read_small_file (at most kYamlBytesMax), then parse; a file that cannot be read is a problem too.
 Result<Document> load(const std::string& path, Problems& problems);
 
 // Reads a map with known keys; what nobody asked for is reported at the end.

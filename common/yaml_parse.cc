@@ -1,19 +1,15 @@
 // From bytes to the tree: yaml-cpp's events, with everything refused that a policy does not need.
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <exception>
 #include <sstream>
-#include <system_error>
 
 #include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/exceptions.h>
 #include <yaml-cpp/parser.h>
 
+#include "common/file.h"
 #include "common/text.h"
 #include "common/yaml.h"
 #include "common/yaml_tree.h"
@@ -391,10 +387,6 @@ bool build(Tree& tree, Problems& problems) {
   return false;
 }
 
-std::string system_message(const std::string& what, const std::string& path) {
-  return "cannot " + what + " " + path + ": " + std::generic_category().message(errno);
-}
-
 }  // namespace
 
 Result<Document> parse(std::string file_name, std::string text, Problems& problems) {
@@ -415,37 +407,8 @@ Result<Document> parse(std::string file_name, std::string text, Problems& proble
   return Document(std::move(tree));
 }
 
-Result<std::string> read_file(const std::string& path) {
-  // Not blocking: a FIFO in the place of a file must not stop the process.
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-  if (fd < 0)
-    return make_error(errno == ENOENT ? Errc::not_found : Errc::permission_denied,
-                      system_message("open", path));
-  struct Closer {
-    int fd;
-    ~Closer() { ::close(fd); }
-  } closer{fd};
-  struct stat info {};
-  if (::fstat(fd, &info) != 0) return make_error(Errc::internal, system_message("read", path));
-  if (!S_ISREG(info.st_mode))
-    return make_error(Errc::invalid_argument, "cannot read " + path + ": it is not a file");
-  std::string text;
-  std::array<char, 65536> buffer{};
-  for (;;) {
-    const ssize_t size = ::read(fd, buffer.data(), buffer.size());
-    if (size < 0 && errno == EINTR) continue;
-    if (size < 0) return make_error(Errc::internal, system_message("read", path));
-    if (size == 0) return text;
-    text.append(buffer.data(), static_cast<std::size_t>(size));
-    if (text.size() > limits::kYamlBytesMax)
-      return make_error(Errc::resource_exhausted, "cannot read " + path + ": larger than " +
-                                                      std::to_string(limits::kYamlBytesMax >> 10) +
-                                                      " KiB");
-  }
-}
-
 Result<Document> load(const std::string& path, Problems& problems) {
-  Result<std::string> text = read_file(path);
+  auto text = read_small_file(path, limits::kYamlBytesMax);
   if (text) return parse(path, std::move(*text), problems);
   problems.error({path}, text.error().message);
   return text.error();

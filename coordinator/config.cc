@@ -5,6 +5,7 @@
 #include <optional>
 #include <string_view>
 
+#include "common/file.h"
 #include "common/limits.h"
 #include "common/yaml.h"
 
@@ -98,7 +99,7 @@ Result<Config> parse_config(const std::string& file_name, const std::string& tex
 }
 
 Result<Config> load_config(const std::string& path) {
-  const auto text = yaml::read_file(path);
+  const auto text = read_small_file(path, limits::kYamlBytesMax);
   if (!text) return text.error();
   return parse_config(path, *text);
 }

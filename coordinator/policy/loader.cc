@@ -11,6 +11,7 @@
 
 #include <openssl/evp.h>
 
+#include "common/file.h"
 #include "common/limits.h"
 #include "common/probe_yaml.h"
 #include "common/text.h"
@@ -771,7 +772,7 @@ Result<std::vector<SourceFile>> read_policy_directory(const std::string& directo
         std::mismatch(root.begin(), root.end(), real.begin(), real.end()).first != root.end())
       return make_error(Errc::invalid_argument,
                         entry->path().string() + ": leads out of " + root.string());
-    auto text = yaml::read_file(real.string());
+    auto text = read_small_file(real.string(), limits::kYamlBytesMax);
     if (!text) return text.error();
     bytes += text->size();
     if (bytes > limits::kPolicyBytesMax)

@@ -38,6 +38,12 @@ TEST_F(SecretFile, IsRefusedWhenOthersMayReadIt) {
   EXPECT_THAT(secret.error().message, HasSubstr("chmod"));
 }
 
+TEST_F(SecretFile, CannotMakeTheReaderWait) {
+  const std::string path = folder_ / "fifo";
+  ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
+  EXPECT_EQ(read_secret_file(path).error().code, Errc::invalid_argument);
+}
+
 TEST_F(SecretFile, APrivateKeyIsNoPassword) {
   const std::string path = write("-----BEGIN PRIVATE KEY-----\nMIGH\n-----END PRIVATE KEY-----\n");
   EXPECT_TRUE(read_secret_file(path));

@@ -368,6 +368,16 @@ TEST(MapReader, ReportsUnknownAndMissingKeys) {
                   "f:1:30+8 unknown key 'every:5s' in probe 'health' [every: 5s]"));
 }
 
+TEST(MapReader, CountsUnknownKeysBeyondThoseShown) {
+  std::string text = "v:\n";
+  for (std::size_t i = 0; i < limits::kPolicyErrorsShownMax + 5; ++i)
+    text += "  key" + std::to_string(i) + ": 1\n";
+  Problems problems;
+  { MapReader map(value_of(text), "the map", problems); }
+  EXPECT_EQ(problems.errors(), limits::kPolicyErrorsShownMax + 5);
+  EXPECT_THAT(problems.render(), HasSubstr("and 5 more errors"));
+}
+
 TEST(MapReader, ReportsOnce) {
   Problems problems;
   {
@@ -494,14 +504,6 @@ TEST_F(YamlFile, AFileThatIsNotThereIsAProblem) {
   EXPECT_EQ(document.error().code, Errc::not_found);
   EXPECT_EQ(problems.render(),
             path() + ": error: cannot open " + path() + ": No such file or directory\n");
-}
-
-TEST_F(YamlFile, OnlyRegularFilesOfBoundedSizeAreRead) {
-  ASSERT_EQ(::mkfifo(path().c_str(), 0600), 0);
-  EXPECT_EQ(read_file(path()).error().message, "cannot read " + path() + ": it is not a file");
-  ::unlink(path().c_str());
-  std::ofstream(path()) << std::string(limits::kYamlBytesMax + 1, ' ');
-  EXPECT_EQ(read_file(path()).error().code, Errc::resource_exhausted);
 }
 
 }  // namespace

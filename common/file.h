@@ -1,0 +1,21 @@
+// Reads a small file whole: a configuration, a certificate, a password.
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+#include "common/result.h"
+
+namespace firebreak {
+
+enum class Readable {
+  by_anyone,
+  by_owner,  // refused when others may read it (group members may)
+};
+
+// Never waits: a FIFO, a terminal or a device in the file's place is refused, for its name may come
+// from somebody who wants this process to hang. At most `bytes_max`, else resource_exhausted.
+Result<std::string> read_small_file(const std::string& path, std::size_t bytes_max,
+                                    Readable readable = Readable::by_anyone);
+
+}  // namespace firebreak
