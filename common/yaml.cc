@@ -390,6 +390,10 @@ std::optional<Entry> MapReader::exactly_one_of(std::span<const std::string> keys
 }
 
 void MapReader::report_unknown(const Entry& entry) const {
+  // Beyond what is shown only the count matters, and looking for the word that was meant is what
+  // would make a hostile file with 100,000 wrong keys expensive.
+  if (problems_.errors() >= limits::kPolicyErrorsShownMax)
+    return problems_.error(entry.key.place(), "unknown key");
   const std::string& key = entry.key.text();
   std::string message = "unknown key " + quote(key) + " in " + what_;
   const std::size_t colon = key.find(':');
