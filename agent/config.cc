@@ -13,6 +13,7 @@
 #include "common/file.h"
 #include "common/limits.h"
 #include "common/text.h"
+#include "common/tls_yaml.h"
 #include "common/yaml.h"
 
 namespace firebreak::agent {
@@ -80,31 +81,6 @@ std::vector<std::string> read_coordinators(const yaml::Node& node, yaml::Problem
   return addresses;
 }
 
-// A service has no working folder that anybody would think of, so paths are absolute.
-std::string read_path(const yaml::Node& node, yaml::Problems& problems,
-                      bool may_be_credential = false) {
-  const auto text = node.as_string(problems);
-  if (!text) return {};
-  const bool is_credential = text->rfind("credential:", 0) == 0;
-  if (is_credential && may_be_credential) return *text;
-  if (is_credential) {
-    problems.error(node.place(), node.label() + " must be a path; only 'key' may be a credential");
-  } else if (text->empty() || text->front() != '/') {
-    problems.error(node.place(), node.label() + " must be an absolute path, not '" + *text + "'",
-                   text->empty() ? "" : "/etc/firebreak/" + *text);
-  }
-  return *text;
-}
-
-pki::TlsFiles read_tls(const yaml::Node& node, yaml::Problems& problems) {
-  yaml::MapReader map(node, "'tls'", problems);
-  pki::TlsFiles files;
-  files.certificate = read_path(map.required("certificate"), problems);
-  files.key = read_path(map.required("key"), problems, true);
-  files.ca = read_path(map.required("ca"), problems);
-  return files;
-}
-
 std::map<std::string, std::string> read_labels(const yaml::Node& node, yaml::Problems& problems) {
   std::map<std::string, std::string> labels;
   if (!node) return labels;
@@ -128,7 +104,7 @@ std::map<std::string, std::string> read_labels(const yaml::Node& node, yaml::Pro
 
 std::string read_socket(const yaml::Node& node, yaml::Problems& problems) {
   if (!node) return {};
-  std::string path = read_path(node, problems);
+  std::string path = yaml::read_absolute_path(node, problems);
   constexpr std::size_t kLongest = sizeof(sockaddr_un::sun_path) - 1;
   if (path.size() > kLongest)
     problems.error(node.place(), node.label() + " is longer than a socket's path may be, " +
@@ -149,9 +125,9 @@ Config read_config(const yaml::Node& root, yaml::Problems& problems) {
   yaml::MapReader map(root, "the agent's configuration", problems);
   Config config;
   config.coordinators = read_coordinators(map.required("coordinators"), problems);
-  config.tls = read_tls(map.required("tls"), problems);
+  config.tls = yaml::read_tls_files(map.required("tls"), problems);
   config.labels = read_labels(map.optional("labels"), problems);
-  config.state = read_path(map.required("state"), problems);
+  config.state = yaml::read_absolute_path(map.required("state"), problems);
   config.actuator = read_socket(map.optional("actuator"), problems);
   read_log(map.optional("log"), problems, config);
   return config;

@@ -7,6 +7,7 @@
 
 #include "common/file.h"
 #include "common/limits.h"
+#include "common/tls_yaml.h"
 #include "common/yaml.h"
 
 namespace firebreak::coordinator {
@@ -48,37 +49,13 @@ Address read_address(const yaml::Node& node, yaml::Problems& problems) {
   return address.value_or(Address{});
 }
 
-// A service has no working folder that anybody would think of, so paths are absolute.
-std::string read_path(const yaml::Node& node, yaml::Problems& problems, bool may_be_credential) {
-  const auto text = node.as_string(problems);
-  if (!text) return {};
-  const bool is_credential = text->rfind("credential:", 0) == 0;
-  if (is_credential && may_be_credential) return *text;
-  if (is_credential) {
-    problems.error(node.place(), node.label() + " must be a path; only 'key' may be a credential");
-  } else if (text->empty() || text->front() != '/') {
-    problems.error(node.place(), node.label() + " must be an absolute path, not '" + *text + "'",
-                   text->empty() ? "" : "/etc/firebreak/" + *text);
-  }
-  return *text;
-}
-
-pki::TlsFiles read_tls(const yaml::Node& node, yaml::Problems& problems) {
-  yaml::MapReader map(node, "'tls'", problems);
-  pki::TlsFiles files;
-  files.certificate = read_path(map.required("certificate"), problems, false);
-  files.key = read_path(map.required("key"), problems, true);
-  files.ca = read_path(map.required("ca"), problems, false);
-  return files;
-}
-
 Config read_config(const yaml::Node& root, yaml::Problems& problems) {
   yaml::MapReader map(root, "the coordinator's configuration", problems);
   Config config;
   config.listen = read_address(map.optional("listen"), problems);
-  config.tls = read_tls(map.required("tls"), problems);
-  config.policy = read_path(map.required("policy"), problems, false);
-  config.state = read_path(map.required("state"), problems, false);
+  config.tls = yaml::read_tls_files(map.required("tls"), problems);
+  config.policy = yaml::read_absolute_path(map.required("policy"), problems);
+  config.state = yaml::read_absolute_path(map.required("state"), problems);
   return config;
 }
 

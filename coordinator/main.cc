@@ -6,16 +6,14 @@
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
-#include <exception>
 #include <string>
 #include <utility>
-
-#include <CLI/CLI.hpp>
 
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/pki.h"
 #include "common/sd_notify.h"
+#include "common/service_main.h"
 #include "coordinator/config.h"
 #include "coordinator/coordinator.h"
 #include "proto/credentials.h"
@@ -23,13 +21,13 @@
 namespace firebreak::coordinator {
 namespace {
 
-enum ExitCode { kStopped = 0, kFailed = 1, kMisused = 2 };
-
 constexpr Duration kHealthInterval = std::chrono::seconds(10);  // systemd may ask for more
 
-int fail(ExitCode code, const std::string& message) {
-  std::fprintf(stderr, "firebreak-coordinator: %s\n", message.c_str());
-  return code;
+service::Program program() {
+  return {"firebreak-coordinator",
+          "Judges what agents see, opens incidents, contains them and proves that they are over.",
+          "/etc/firebreak/coordinator.yaml", "only say what is wrong with configuration and policy",
+          FIREBREAK_VERSION};
 }
 
 // Nothing more may be done with the store, so nothing may be answered either.
@@ -39,7 +37,7 @@ void die(const Error& error) {
       {{"error", error.message}});
   sd::notify("STATUS=the store cannot be written");
   log::stop();
-  std::_Exit(kFailed);
+  std::_Exit(service::kFailed);
 }
 
 // Blocked in every thread, because this is before there are any.
@@ -75,7 +73,9 @@ int serve(Config config) {
   log::start(log::Level::info, log::Format::text);
   const SystemClock clock;
   auto coordinator = Coordinator::start(std::move(config), clock, die);
-  if (!coordinator) return fail(kFailed, "cannot start: " + coordinator.error().message);
+  if (!coordinator)
+    return service::fail(program(), service::kFailed,
+                         "cannot start: " + coordinator.error().message);
   sd::notify("READY=1");
   const Duration interval =
       std::min(kHealthInterval, sd::watchdog_interval().value_or(kHealthInterval));
@@ -88,7 +88,7 @@ int serve(Config config) {
   sd::notify("STOPPING=1");
   log::info("stopping");
   (*coordinator)->stop();
-  return kStopped;
+  return service::kStopped;
 }
 
 // systemd gives a credential to the unit and nobody else, so a person's check goes without the key.
@@ -115,33 +115,24 @@ Result<> check_tls(const Config& config) {
 }
 
 int check(const Config& config) {
-  if (const auto tls = check_tls(config); !tls) return fail(kMisused, tls.error().message);
+  if (const auto tls = check_tls(config); !tls)
+    return service::fail(program(), service::kMisused, tls.error().message);
   if (const auto policy = load_policy_directory(config.policy); !policy)
-    return fail(kMisused, "the policy has mistakes:\n" + policy.error().message);
+    return service::fail(program(), service::kMisused,
+                         "the policy has mistakes:\n" + policy.error().message);
   std::printf("configuration, certificate and policy are correct\n");
   if (!is_key_at_hand(config))
     std::printf("the key was not looked at: %s is given by systemd\n", config.tls.key.c_str());
-  return kStopped;
+  return service::kStopped;
 }
 
-int run(int argc, char** argv) {
-  std::string path = "/etc/firebreak/coordinator.yaml";
-  bool checks_only = false;
-  CLI::App app(
-      "Judges what agents see, opens incidents, contains them and proves that they are over.",
-      "firebreak-coordinator");
-  app.add_option("--config", path, "the configuration")->capture_default_str();
-  app.add_flag("--check", checks_only, "only say what is wrong with configuration and policy");
-  app.set_version_flag("--version", "firebreak-coordinator " FIREBREAK_VERSION);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? kStopped : kMisused;
-  }
+int work(const std::string& path, bool checks_only) {
   auto config = load_config(path);
-  if (!config) return fail(kMisused, "the configuration has mistakes:\n" + config.error().message);
-  if (checks_only) return check(*config);
-  return serve(*std::move(config));
+  if (!config) {
+    return service::fail(program(), service::kMisused,
+                         "the configuration has mistakes:\n" + config.error().message);
+  }
+  return checks_only ? check(*config) : serve(*std::move(config));
 }
 
 }  // namespace
@@ -149,14 +140,6 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   firebreak::require_tls13();
-  std::signal(SIGPIPE, SIG_IGN);
-  int code = firebreak::coordinator::kFailed;
-  try {
-    code = firebreak::coordinator::run(argc, argv);
-  } catch (const std::exception& error) {
-    firebreak::log::error("the coordinator stops after an internal error",
-                          {{"error", error.what()}});
-  }
-  firebreak::log::stop();
-  return code;
+  return firebreak::service::run(firebreak::coordinator::program(), argc, argv,
+                                 firebreak::coordinator::work);
 }
