@@ -18,8 +18,8 @@
 #include <string_view>
 #include <vector>
 
-#include "agent/actuator/fd.h"
 #include "agent/actuator/history.h"
+#include "common/fd.h"
 #include "common/result.h"
 
 namespace firebreak::actuator {

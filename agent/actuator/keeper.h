@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "agent/actuator/action.h"
-#include "agent/actuator/fd.h"
+#include "common/fd.h"
 #include "common/result.h"
 
 namespace firebreak::actuator {

@@ -12,7 +12,7 @@
 #include <string>
 #include <string_view>
 
-#include "agent/actuator/fd.h"
+#include "common/fd.h"
 
 namespace firebreak::actuator {
 namespace {

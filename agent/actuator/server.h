@@ -7,7 +7,7 @@
 #include <set>
 #include <string>
 
-#include "agent/actuator/fd.h"
+#include "common/fd.h"
 #include "common/result.h"
 
 namespace firebreak::actuator {

@@ -17,7 +17,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "agent/actuator/fd.h"
+#include "common/fd.h"
 #include "tests/support/files.h"
 #include "tests/support/temp_dir.h"
 

@@ -10,7 +10,7 @@
 
 #include "common/result.h"
 
-namespace firebreak::actuator {
+namespace firebreak {
 
 class Fd {
  public:
@@ -42,4 +42,4 @@ inline Error system_error(Errc code, const std::string& what) {
   return make_error(code, what + ": " + std::generic_category().message(error));
 }
 
-}  // namespace firebreak::actuator
+}  // namespace firebreak
