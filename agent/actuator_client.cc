@@ -29,7 +29,6 @@ using boost::system::error_code;
 
 constexpr Duration kRetryFirst = 200ms;
 constexpr Duration kRetryLongest = 10s;  // a local connect() is cheap
-constexpr std::size_t kHandedOverKept = 256;
 
 std::string frame(const v1::ActuatorRequest& request) {
   const std::string body = request.SerializeAsString();
@@ -58,10 +57,11 @@ v1::ActionOutcome refusal_of(const v1::ActionOrder& order, std::string reason) {
 class ActuatorClient::Impl : public std::enable_shared_from_this<Impl> {
  public:
   Impl(boost::asio::io_context& io, const Clock& clock, Rng rng, std::string path,
-       ActuatorHandlers handlers)
+       HandedOver handed_over, ActuatorHandlers handlers)
       : clock_(clock),
         rng_(rng),
         path_(std::move(path)),
+        handed_over_(std::move(handed_over)),
         handlers_(std::move(handlers)),
         socket_(io),
         timer_(io) {}
@@ -78,7 +78,7 @@ class ActuatorClient::Impl : public std::enable_shared_from_this<Impl> {
 
   void order(const v1::ActionOrder& order) {
     const ActionId id(order.action_id());
-    const bool is_new = !was_handed_over(id);
+    const bool is_new = !handed_over_.contains(id);
     if (is_new && nobody_listens_) return handlers_.outcome(refusal_of(order, no_actuator()));
     const auto known = std::find_if(waiting_.begin(), waiting_.end(), [&](const Waiting& waiting) {
       return waiting.order.action_id() == order.action_id();
@@ -122,10 +122,6 @@ class ActuatorClient::Impl : public std::enable_shared_from_this<Impl> {
            "; to allow actions on this host: systemctl enable --now firebreak-actuator.socket";
   }
 
-  [[nodiscard]] bool was_handed_over(const ActionId& id) const {
-    return std::find(handed_over_.begin(), handed_over_.end(), id) != handed_over_.end();
-  }
-
   void hand_over(const Waiting& waiting) {
     v1::ActuatorRequest request;
     *request.mutable_order() = waiting.order;
@@ -133,9 +129,9 @@ class ActuatorClient::Impl : public std::enable_shared_from_this<Impl> {
         std::chrono::duration_cast<Duration>(clock_.steady() - waiting.received).count();
     request.mutable_order()->set_valid_for_us(
         std::max<std::int64_t>(waiting.order.valid_for_us() - waited, 0));
-    const ActionId id(waiting.order.action_id());
-    if (!was_handed_over(id)) handed_over_.push_back(id);
-    if (handed_over_.size() > kHandedOverKept) handed_over_.pop_front();
+    if (const auto added = handed_over_.add(ActionId(waiting.order.action_id())); !added)
+      log::error("after a restart, the agent will not know that it handed this order over",
+                 {{"id", waiting.order.action_id()}, {"error", added.error().message}});
     send(request);
   }
 
@@ -172,7 +168,7 @@ class ActuatorClient::Impl : public std::enable_shared_from_this<Impl> {
     nobody_listens_ = true;
     const std::deque<Waiting> waiting = std::exchange(waiting_, {});
     for (const Waiting& one : waiting) {
-      if (!was_handed_over(ActionId(one.order.action_id())))
+      if (!handed_over_.contains(ActionId(one.order.action_id())))
         handlers_.outcome(refusal_of(one.order, no_actuator()));
     }
     handlers_.actions({});
@@ -275,6 +271,7 @@ class ActuatorClient::Impl : public std::enable_shared_from_this<Impl> {
   const Clock& clock_;
   Rng rng_;
   std::string path_;
+  HandedOver handed_over_;  // answered or not
   ActuatorHandlers handlers_;
   boost::asio::local::stream_protocol::socket socket_;
   boost::asio::steady_timer timer_;
@@ -282,9 +279,8 @@ class ActuatorClient::Impl : public std::enable_shared_from_this<Impl> {
   std::array<unsigned char, 4> header_{};
   std::string body_;
   std::deque<std::shared_ptr<const std::string>> outgoing_;  // the first is being written
-  std::deque<Waiting> waiting_;       // orders that the actuator has not answered
-  std::deque<ActionId> handed_over_;  // the latest, answered or not
-  std::uint64_t connection_ = 0;      // tells apart what belongs to a connection that is gone
+  std::deque<Waiting> waiting_;   // orders that the actuator has not answered
+  std::uint64_t connection_ = 0;  // tells apart what belongs to a connection that is gone
   std::string told_;
   bool is_connected_ = false;
   bool nobody_listens_ = false;
@@ -292,8 +288,9 @@ class ActuatorClient::Impl : public std::enable_shared_from_this<Impl> {
 };
 
 ActuatorClient::ActuatorClient(boost::asio::io_context& io, const Clock& clock, Rng rng,
-                               std::string path, ActuatorHandlers handlers)
-    : impl_(std::make_shared<Impl>(io, clock, rng, std::move(path), std::move(handlers))) {
+                               std::string path, HandedOver handed_over, ActuatorHandlers handlers)
+    : impl_(std::make_shared<Impl>(io, clock, rng, std::move(path), std::move(handed_over),
+                                   std::move(handlers))) {
   impl_->start();
 }
 

@@ -4,7 +4,8 @@
 // action is in the actuator's journal and only there: when the socket breaks, nothing is made up.
 // Orders without an answer are handed over again after a reconnect, with what is left of their
 // time, because the actuator runs an id at most once; and it is asked for every outcome that no
-// coordinator has acknowledged. Refused here is only what this client has never handed over.
+// coordinator has acknowledged. Refused here is only what this host's agent has never handed over,
+// in this life or before.
 #pragma once
 
 #include <functional>
@@ -12,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/handed_over.h"
 #include "common/clock.h"
 #include "common/ids.h"
 #include "common/rng.h"
@@ -40,7 +42,7 @@ class ActuatorClient {
   // `path` is the actuator's socket. `io` and `clock` must outlive the client. Handlers are called
   // from the loop, never from inside the constructor.
   ActuatorClient(boost::asio::io_context& io, const Clock& clock, Rng rng, std::string path,
-                 ActuatorHandlers handlers);
+                 HandedOver handed_over, ActuatorHandlers handlers);
   // Disconnects; no handler is called any more.
   ~ActuatorClient();
   ActuatorClient(const ActuatorClient&) = delete;

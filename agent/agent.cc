@@ -87,12 +87,12 @@ Result<AgentSettings> prepare(Config config, const Clock& clock) {
   }
   const auto epoch = read_epoch(config.state);
   if (!epoch) return epoch.error();
+  auto handed_over = HandedOver::open(config.state);
+  if (!handed_over) return handed_over.error();
   warn_of_expiry(config.tls, clock.wall());
-  AgentSettings settings;
-  settings.name = AgentName(material->identity.name);
-  settings.incarnation = random_incarnation();
+  AgentSettings settings{std::move(config), AgentName(material->identity.name),
+                         random_incarnation(), UplinkOptions{}, *std::move(handed_over)};
   settings.uplink.epoch_seen = *epoch;
-  settings.config = std::move(config);
   return settings;
 }
 
@@ -182,7 +182,7 @@ class Agent::Impl {
       if (!cancelled) start_link();
     });
     actuator_.emplace(io_, clock_, Rng(settings_.incarnation + 1), settings_.config.actuator,
-                      std::move(handlers));
+                      std::move(settings_.handed_over), std::move(handlers));
   }
 
   void start_link() {

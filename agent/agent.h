@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "agent/config.h"
+#include "agent/handed_over.h"
 #include "agent/uplink_fsm.h"
 #include "common/clock.h"
 #include "common/ids.h"
@@ -25,6 +26,7 @@ struct AgentSettings {
   AgentName name;                 // from the certificate
   std::uint64_t incarnation = 0;  // random, not 0; also the seed of jitter
   UplinkOptions uplink;           // `epoch_seen` from the state folder
+  HandedOver handed_over;         // likewise
 };
 
 // Reads what the configuration names: certificate (of an agent), key, authority, state folder.

@@ -1,4 +1,4 @@
-// Reads a small file whole: see file.h.
+// Checked before it is read; written beside the old one and renamed over it.
 #include "common/file.h"
 
 #include <fcntl.h>
@@ -7,7 +7,10 @@
 
 #include <array>
 #include <cerrno>
+#include <cstdio>
 #include <system_error>
+
+#include "common/fd.h"
 
 namespace firebreak {
 namespace {
@@ -46,19 +49,38 @@ Result<std::string> read_all(int fd, const std::string& path, std::size_t bytes_
   }
 }
 
+Result<> write_new(const std::string& path, std::string_view text) {
+  const Fd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!file) return system_error("create", path);
+  while (!text.empty()) {
+    const ssize_t written = ::write(file.get(), text.data(), text.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return system_error("write", path);
+    text.remove_prefix(static_cast<std::size_t>(written));
+  }
+  if (::fsync(file.get()) != 0) return system_error("flush to disk", path);
+  return {};
+}
+
 }  // namespace
 
 Result<std::string> read_small_file(const std::string& path, std::size_t bytes_max,
                                     Readable readable) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-  if (fd < 0) return system_error("open", path);
-  Result<std::string> text = std::string();
-  if (const auto usable = check(fd, path, readable); !usable)
-    text = usable.error();
-  else
-    text = read_all(fd, path, bytes_max);
-  ::close(fd);
-  return text;
+  const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  if (!file) return system_error("open", path);
+  if (const auto usable = check(file.get(), path, readable); !usable) return usable.error();
+  return read_all(file.get(), path, bytes_max);
+}
+
+Result<> replace_small_file(const std::string& folder, const std::string& name,
+                            std::string_view text) {
+  const std::string path = folder + "/" + name;
+  const std::string draft = path + ".new";
+  if (auto written = write_new(draft, text); !written) return written.error();
+  if (std::rename(draft.c_str(), path.c_str()) != 0) return system_error("replace", path);
+  const Fd directory(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!directory || ::fsync(directory.get()) != 0) return system_error("flush to disk", folder);
+  return {};
 }
 
 }  // namespace firebreak

@@ -40,6 +40,8 @@ inline constexpr std::size_t kProbesNowMax = 64;  // one-shot probes running at 
 inline constexpr std::size_t kLinkQueueMax = 64;  // unsent messages; then the link is not read
 inline constexpr std::size_t kActionOrderBytesMax = 32u << 10;  // half of what the actuator reads
 inline constexpr std::size_t kOrdersHeldMax = 64;               // while the actuator restarts
+inline constexpr std::size_t kOrdersRememberedMax =
+    256;  // of those handed to the actuator: more than can wait for an outcome
 inline constexpr std::size_t kActuatorMessageBytesMax = 64u << 10;  // an outcome is below 16 KiB
 inline constexpr std::size_t kProbesInFlightMax = 512;  // per agent: more only queues in the kernel
 inline constexpr auto kProbeIntervalMin = 100ms;

@@ -348,5 +348,35 @@ TEST_F(AgentAndActuator, AnActuatorThatDiesInTheMiddleIsAskedAndNeverRunsItTwice
   ::close(gate);
 }
 
+TEST_F(AgentAndActuator, ARestartedAgentDoesNotCallRefusedWhatAnAbsentActuatorHasRun) {
+  ASSERT_EQ(::mkfifo((dir_ / "gate").c_str(), 0600), 0);
+  allow("restart-api", "echo run >> " + (dir_ / "runs") + "; read line < " + (dir_ / "gate"));
+  auto actuator = start_actuator();
+  auto agent = std::make_unique<Program>(command(), log_path());
+  ASSERT_TRUE(attach_with("restart-api")) << log();
+  order("INC-1/restart", "restart-api");
+  ASSERT_EQ(outcome().state(), v1::ACTION_STATE_STARTED);
+  const int gate = ::open((dir_ / "gate").c_str(), O_WRONLY | O_CLOEXEC);
+  ASSERT_GE(gate, 0);
+
+  actuator->stop(SIGKILL);
+  ASSERT_EQ(::unlink((dir_ / "socket").c_str()), 0);
+  agent->stop(SIGKILL);
+  agent = std::make_unique<Program>(command(), log_path());
+  coordinator_->attach(1);
+  order("INC-1/restart", "restart-api");
+  order("INC-1/other", "restart-api");  // its refusal says that the first was looked at
+  const v1::ActionOutcome refused = outcome();
+  EXPECT_EQ(refused.action_id(), "INC-1/other");
+  EXPECT_EQ(refused.state(), v1::ACTION_STATE_REFUSED);
+
+  actuator = start_actuator();
+  const v1::ActionOutcome ended = end_on_any_link();
+  EXPECT_EQ(ended.action_id(), "INC-1/restart");
+  EXPECT_EQ(ended.state(), v1::ACTION_STATE_UNKNOWN) << ended.detail();
+  EXPECT_EQ(read_file(dir_ / "runs"), "run\n");
+  ::close(gate);
+}
+
 }  // namespace
 }  // namespace firebreak::agent
