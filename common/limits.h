@@ -55,6 +55,24 @@ inline constexpr std::size_t kHttpStatusesMax = 64;  // that a probe takes for g
 inline constexpr int kHttpRedirectsMax = 5;
 inline constexpr std::size_t kHostBytesMax = 255;  // RFC 1035; also a socket's directory
 
+// Agent's spool, see docs/spool-format.md.
+inline constexpr std::uint64_t kSpoolBytesDefault = 256u << 20;  // a week of 10 results/s
+inline constexpr std::uint64_t kSpoolBytesMin = 1u << 20;
+inline constexpr std::uint64_t kSpoolBytesMax = 64ull << 30;
+inline constexpr auto kSpoolAgeDefault = 168h;  // older than a week, nobody looks at it
+inline constexpr auto kSpoolAgeMin = 1min;
+inline constexpr auto kSpoolAgeMax = 8760h;
+inline constexpr std::uint64_t kSpoolSegmentsAtLeast = 64;  // a drop at the bound costs 1/64 of it
+inline constexpr std::uint64_t kSpoolSegmentBytesMin = 16u << 10;
+inline constexpr std::uint64_t kSpoolSegmentBytesMax = 4u << 20;
+inline constexpr std::size_t kSpoolRecordBytesMax = 16u << 10;  // 64 values and evidence: 6 KiB
+inline constexpr std::size_t kSpoolPendingMax = 20000;    // in memory, while the disk takes nothing
+inline constexpr std::size_t kSpoolReadyMax = 4000;       // read ahead of sending, about 1 MB
+inline constexpr std::size_t kSpoolEvidenceFilesMax = 4;  // copies of damaged segments
+inline constexpr double kDrainPerSecond = 2000;      // of a backlog: 10,000 agents may come at once
+inline constexpr double kDrainPerSecondMax = 20000;  // when it would keep news waiting
+inline constexpr auto kDrainWithin = 60s;  // a backlog is drained in that time if the two allow it
+
 // Probes: what one reply of a target may cost.
 inline constexpr std::size_t kHttpHeaderBytesMax = 16u << 10;
 inline constexpr std::size_t kHttpBodyBytesMax = 64u << 10;
