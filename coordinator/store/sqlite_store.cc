@@ -347,10 +347,8 @@ class SqliteStore final : public Store {
         add_outbox_(db_.get(), "INSERT INTO outbox(kind, key, crc, effect) VALUES(?, ?, ?, ?)"),
         drop_action_(db_.get(),
                      "DELETE FROM outbox WHERE key = ? AND kind IN ('host_action', 'http_action')"),
-        drop_notification_(db_.get(), "DELETE FROM outbox WHERE key = ? AND kind = 'notification'"),
-        start_action_(db_.get(),
-                      "UPDATE outbox SET started = 1 WHERE key = ? AND kind = 'http_action' AND "
-                      "started = 0 AND (SELECT epoch FROM lease WHERE id = 1) = ?") {
+        drop_notification_(db_.get(),
+                           "DELETE FROM outbox WHERE key = ? AND kind = 'notification'") {
     sqlite3_wal_hook(db_.get(), &SqliteStore::on_wal, this);
   }
   ~SqliteStore() override { sqlite3_wal_hook(db_.get(), nullptr, nullptr); }
@@ -358,7 +356,7 @@ class SqliteStore final : public Store {
   [[nodiscard]] Result<> check_statements() const {
     for (const Statement* statement :
          {&begin_, &end_, &rollback_, &read_epoch_, &bump_epoch_, &last_position_, &add_journal_,
-          &put_incident_, &add_outbox_, &drop_action_, &drop_notification_, &start_action_})
+          &put_incident_, &add_outbox_, &drop_action_, &drop_notification_})
       if (!statement->is_valid()) return sqlite_error(db_.get(), path_, "prepare");
     return {};
   }
@@ -369,7 +367,6 @@ class SqliteStore final : public Store {
     if (bump_epoch_.step() != SQLITE_ROW) return fail("take the leadership");
     const auto epoch = static_cast<std::uint64_t>(bump_epoch_.integer(0));
     if (bump_epoch_.step() != SQLITE_DONE) return fail("take the leadership");
-    epoch_ = epoch;
     return epoch;
   }
 
@@ -384,17 +381,6 @@ class SqliteStore final : public Store {
     if (!write(transaction)) return fail("write");
     if (!end_.run()) return fail("commit");
     return {};
-  }
-
-  Result<> mark_started(const ActionId& action) override {
-    if (failed_) return *failed_;
-    if (!start_action_.bind_text(action.str()).bind_unsigned(epoch_).run())
-      return fail("mark an action as started");
-    if (sqlite3_changes(db_.get()) == 1) return {};
-    return make_error(Errc::failed_precondition,
-                      "http action " + action.str() +
-                          " is not waiting: it was started before, has ended, or another "
-                          "coordinator leads");
   }
 
   Result<> replay(std::uint64_t after, const std::function<Result<>(JournalEntry)>& visit) override;
@@ -434,10 +420,9 @@ class SqliteStore final : public Store {
   const Database db_;
   const PolicyCompiler compile_;
   Checkpointer checkpointer_;
-  std::uint64_t epoch_ = 0;
   std::optional<Error> failed_;
   Statement begin_, end_, rollback_, read_epoch_, bump_epoch_, last_position_, add_journal_,
-      put_incident_, add_outbox_, drop_action_, drop_notification_, start_action_;
+      put_incident_, add_outbox_, drop_action_, drop_notification_;
 };
 
 Result<> SqliteStore::check_fence(const Transaction& transaction) {
@@ -526,17 +511,17 @@ Result<> SqliteStore::replay(std::uint64_t after,
 }
 
 Result<std::vector<OutboxEntry>> SqliteStore::outbox() {
-  Statement rows(db_.get(), "SELECT id, started, crc, effect FROM outbox ORDER BY id");
+  Statement rows(db_.get(), "SELECT id, crc, effect FROM outbox ORDER BY id");
   if (!rows.is_valid()) return sqlite_error(db_.get(), path_, "read the outbox");
   std::vector<OutboxEntry> entries;
   int code = rows.step();
   for (; code == SQLITE_ROW; code = rows.step()) {
     const auto id = static_cast<std::uint64_t>(rows.integer(0));
-    if (crc_of(rows.blob(3)) != rows.integer(2))
+    if (crc_of(rows.blob(2)) != rows.integer(1))
       return damaged("the outbox's row " + std::to_string(id) + " does not match its checksum");
-    auto effect = decode_effect(rows.blob(3));
+    auto effect = decode_effect(rows.blob(2));
     if (!effect) return Error{effect.error().code, path_ + ": " + effect.error().message};
-    entries.push_back({id, std::move(*effect), rows.integer(1) != 0});
+    entries.push_back({id, std::move(*effect)});
   }
   if (code != SQLITE_DONE) return sqlite_error(db_.get(), path_, "read the outbox");
   return entries;

@@ -26,7 +26,6 @@ struct JournalEntry {
 struct OutboxEntry {
   std::uint64_t id = 0;
   core::Effect effect;
-  bool started = false;  // RunHttpAction: the attempt was begun
 };
 
 struct Transaction {
@@ -50,8 +49,6 @@ class Store {
   // Takes the next epoch; whoever held the one before can write no more.
   virtual Result<std::uint64_t> take_leadership() = 0;
   virtual Result<> commit(const Transaction& transaction) = 0;
-  // Before an http action goes out: it is never tried again after this.
-  virtual Result<> mark_started(const ActionId& action) = 0;
   // In order, from the first entry after `after`. Stops at the first error that `visit` returns.
   virtual Result<> replay(std::uint64_t after,
                           const std::function<Result<>(JournalEntry)>& visit) = 0;

@@ -51,7 +51,6 @@ class GatedStore final : public store::Store {
     gate_.pass();
     return store_->commit(transaction);
   }
-  Result<> mark_started(const ActionId& action) override { return store_->mark_started(action); }
   Result<> replay(std::uint64_t after,
                   const std::function<Result<>(store::JournalEntry)>& visit) override {
     return store_->replay(after, visit);

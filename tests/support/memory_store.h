@@ -44,8 +44,7 @@ class MemoryStore final : public store::Store {
     }
     for (const core::Incident* incident : transaction.incidents)
       disk_.incidents.insert_or_assign(incident->id, *incident);
-    for (const core::Effect& effect : transaction.outbox)
-      disk_.outbox.push_back({++next_, effect, false});
+    for (const core::Effect& effect : transaction.outbox) disk_.outbox.push_back({++next_, effect});
     for (const ActionId& id : transaction.actions_done)
       std::erase_if(disk_.outbox, [&](const auto& entry) { return action_of(entry.effect) == id; });
     for (const NotificationId& id : transaction.notifications_done)
@@ -55,7 +54,6 @@ class MemoryStore final : public store::Store {
       });
     return hooks_.after();
   }
-  Result<> mark_started(const ActionId&) override { return {}; }
   Result<> replay(std::uint64_t after,
                   const std::function<Result<>(store::JournalEntry)>& visit) override {
     for (std::size_t i = after; i < disk_.journal.size(); ++i)

@@ -147,17 +147,14 @@ TEST_F(SqliteStoreTest, RefusesAWriteOfAnOlderEpoch) {
   const auto store = must_open(path_);
   const std::uint64_t epoch = *store->take_leadership();
   Transaction first = with_events(epoch, 1, 1);
-  first.outbox.emplace_back(http_action("a-1"));
   ASSERT_TRUE(store->commit(first));
   run_sql(path_, "UPDATE lease SET epoch = epoch + 1");
 
   const auto late = store->commit(with_events(epoch, 2, 1));
-  const auto started = store->mark_started(ActionId("a-1"));
 
   ASSERT_FALSE(late);
   EXPECT_EQ(late.error().code, Errc::failed_precondition);
   EXPECT_THAT(late.error().message, HasSubstr("epoch 2 leads"));
-  EXPECT_FALSE(started);
   EXPECT_THAT(replayed(*store), ElementsAre(1));
 }
 
@@ -167,7 +164,6 @@ TEST_F(SqliteStoreTest, DropsEffectsWhenTheyHaveEnded) {
   Transaction transaction = with_events(epoch, 1, 1);
   transaction.outbox = {order("a-1"), http_action("a-2"), notification("n-1"), order("a-3")};
   ASSERT_TRUE(store->commit(transaction));
-  ASSERT_TRUE(store->mark_started(ActionId("a-2")));
 
   const auto before = *store->outbox();
   Transaction ended = with_events(epoch, 2, 1);
@@ -177,22 +173,9 @@ TEST_F(SqliteStoreTest, DropsEffectsWhenTheyHaveEnded) {
   const auto after = *store->outbox();
 
   ASSERT_EQ(before.size(), 4u);
-  EXPECT_FALSE(before[0].started);
-  EXPECT_TRUE(before[1].started);
   EXPECT_EQ(std::get<core::SendNotification>(before[2].effect).notification.str(), "n-1");
   ASSERT_EQ(after.size(), 1u);
   EXPECT_EQ(std::get<core::OrderHostAction>(after[0].effect).action.str(), "a-3");
-}
-
-TEST_F(SqliteStoreTest, StartsAnHttpActionOnceOnly) {
-  const auto store = must_open(path_);
-  Transaction transaction = with_events(*store->take_leadership(), 1, 1);
-  transaction.outbox = {http_action("a-1")};
-  ASSERT_TRUE(store->commit(transaction));
-
-  EXPECT_TRUE(store->mark_started(ActionId("a-1")));
-  EXPECT_FALSE(store->mark_started(ActionId("a-1")));
-  EXPECT_FALSE(store->mark_started(ActionId("a-2")));
 }
 
 TEST_F(SqliteStoreTest, KeepsIncidentsAsDocuments) {
