@@ -1,6 +1,7 @@
 // When each of many things must be looked at again: set, first and due in logarithmic time.
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <set>
@@ -10,6 +11,11 @@
 #include "common/time.h"
 
 namespace firebreak::core {
+
+// Keeps the earlier of the two; empty: no time.
+inline void at_first(std::optional<Instant>& first, std::optional<Instant> at) {
+  if (at) first = first ? std::min(*first, *at) : *at;
+}
 
 template <class Key>
 class Alarms {
@@ -45,6 +51,8 @@ class Alarms {
     }
     return due;
   }
+
+  [[nodiscard]] const std::map<Key, Instant>& all() const { return at_; }
 
  private:
   std::map<Key, Instant> at_;

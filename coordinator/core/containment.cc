@@ -7,6 +7,7 @@
 
 #include "common/limits.h"
 #include "common/text.h"
+#include "coordinator/core/ingest.h"
 #include "coordinator/core/signal_values.h"
 #include "coordinator/core/timeline.h"
 
@@ -19,20 +20,7 @@ using policy::HostAction;
 using policy::Mode;
 using Step = PlaybookRun::Step;
 
-const std::string kEngine = "engine";
 const std::string kCoordinator = "coordinator";
-
-void at_first(std::optional<Instant>& first, Instant at) {
-  first = first ? std::min(*first, at) : at;
-}
-
-bool is_final(ActionState state) {
-  return state != ActionState::ordered && state != ActionState::started;
-}
-
-std::string name_of(const ActionRun& run) {
-  return run.name.str() + " on " + run.target;
-}
 
 const Action* find_action(const State& state, const ActionName& name) {
   const auto found = state.policy->actions.find(name);
@@ -64,14 +52,8 @@ std::vector<std::string> targets_of(const State& state, const Action& action,
   if (host == nullptr) return {kCoordinator};
   if (!host->on) return failing_agents(state, service, now);
   std::vector<std::string> targets;
-  for (const auto& [name, agent] : state.agents) {
-    cel::Map labels;
-    for (const auto& [label, value] : agent.labels) labels.emplace(label, value);
-    cel::Bindings bindings;
-    bindings.set("name", name.str());
-    bindings.set("labels", cel::Value(std::move(labels)));
-    if (host->on->evaluate(bindings).is_true()) targets.push_back(name.str());
-  }
+  for (const auto& [name, agent] : state.agents)
+    if (host->on->evaluate(selector_bindings(agent)).is_true()) targets.push_back(name.str());
   return targets;
 }
 
@@ -194,7 +176,6 @@ void begin_stages(Turn& turn, Incident& incident) {
   }
 }
 
-// A severity that stands on missing data, or on keep_for, is no ground to act on.
 // A playbook is for its severity: what a P1 justifies, what is left of it as a P2 does not. Its
 // stages wait until the incident is as severe again.
 bool is_below_playbook(const State& state, const Incident& incident) {
@@ -202,6 +183,7 @@ bool is_below_playbook(const State& state, const Incident& incident) {
   return wanted && incident.severity && *incident.severity > *wanted;
 }
 
+// A severity that stands on missing data, or on keep_for, is no ground to act on.
 bool may_act(const State& state, const Incident& incident) {
   if (incident.resolved || incident.quiet_since || !incident.playbook) return false;
   if (is_below_playbook(state, incident)) return false;
@@ -261,6 +243,10 @@ void begin_playbook(Turn& turn, Incident& incident) {
 
 void end_playbook(Incident& incident) {
   incident.playbook.reset();
+}
+
+std::string name_of(const ActionRun& run) {
+  return run.name.str() + " on " + run.target;
 }
 
 bool is_action_running(const Incident& incident) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 
 #include "coordinator/core/turn.h"
 
@@ -14,6 +15,8 @@ void end_playbook(Incident& incident);
 
 // Begins the stages that are due and the next action; gives up on what got no answer in time.
 void contain(Turn& turn, Incident& incident);
+// "restart-web on web-1".
+[[nodiscard]] std::string name_of(const ActionRun& run);
 [[nodiscard]] bool is_action_running(const Incident& incident);
 // When contain() must run again if nothing happens before.
 [[nodiscard]] std::optional<Instant> containment_due(const State& state, const Incident& incident);

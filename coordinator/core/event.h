@@ -59,6 +59,8 @@ struct ProbeNowFinished {
 
 enum class ActionState { ordered, started, succeeded, failed, timed_out, refused, unknown };
 [[nodiscard]] const char* to_string(ActionState state);
+// Nothing comes after it, but what corrects `unknown`.
+[[nodiscard]] bool is_final(ActionState state);
 struct ActionReported {
   ActionId action;
   std::string reporter;  // agent:NAME or engine

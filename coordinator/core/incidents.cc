@@ -18,12 +18,6 @@ namespace {
 
 using policy::SeverityIndex;
 
-const std::string kEngine = "engine";
-
-void at_first(std::optional<Instant>& first, std::optional<Instant> at) {
-  if (at) first = first ? std::min(*first, *at) : *at;
-}
-
 // The format, with the day's number for %N, and a suffix where that is not unique.
 IncidentId new_id(State& state, Instant now) {
   const std::int64_t day = std::chrono::floor<std::chrono::days>(now.time_since_epoch()).count();

@@ -30,11 +30,16 @@ void wake_readers(State& state, const ProbeInputs& inputs, bool changed, Instant
   }
 }
 
+bool is_past(const AgentState& agent, std::uint64_t incarnation) {
+  const auto& past = agent.past_incarnations;
+  return std::find(past.begin(), past.end(), incarnation) != past.end();
+}
+
 void begin_incarnation(AgentState& agent, std::uint64_t incarnation) {
   if (agent.incarnation == incarnation) return;
-  if (agent.incarnation != 0) agent.past_incarnations.insert(agent.incarnation);
+  if (agent.incarnation != 0) agent.past_incarnations.push_back(agent.incarnation);
   if (agent.past_incarnations.size() > limits::kPastIncarnationsMax)
-    agent.past_incarnations.erase(agent.past_incarnations.begin());
+    agent.past_incarnations.pop_front();
   agent.incarnation = incarnation;
   agent.last_seq = 0;
   agent.refs.clear();
@@ -58,7 +63,6 @@ SeriesState* find_series(const State& state, AgentState& agent, std::uint32_t re
   const auto inputs = state.inputs->probes.find(key);
   if (inputs == state.inputs->probes.end()) return nullptr;
   SeriesState& series = agent.series[key];
-  series.key = key;
   series.inputs = &inputs->second;
   series.window.configure(inputs->second.window);
   return &series;
@@ -113,15 +117,20 @@ void take_row(State& state, AgentState& agent, const ResultRow& row) {
 
 }  // namespace
 
-void select_services(State& state, AgentState& agent) {
-  for (const ServiceName& service : agent.services) state.vantages[service].erase(agent.name);
-  agent.services.clear();
-  if (!state.policy) return;
+cel::Bindings selector_bindings(const AgentState& agent) {
   cel::Map labels;
   for (const auto& [name, value] : agent.labels) labels.emplace(name, value);
   cel::Bindings bindings;
   bindings.set("name", agent.name.str());
   bindings.set("labels", cel::Value(std::move(labels)));
+  return bindings;
+}
+
+void select_services(State& state, AgentState& agent) {
+  for (const ServiceName& service : agent.services) state.vantages[service].erase(agent.name);
+  agent.services.clear();
+  if (!state.policy) return;
+  const cel::Bindings bindings = selector_bindings(agent);
   for (const auto& [name, service] : state.policy->services) {
     if (!service.agents || !service.agents->evaluate(bindings).is_true()) continue;
     agent.services.insert(name);
@@ -165,7 +174,7 @@ void results_received(Turn& turn, const ResultsReceived& event) {
   State& state = turn.state;
   AgentState& agent = state.agents[event.agent];
   agent.name = event.agent;
-  if (agent.past_incarnations.contains(event.incarnation)) {
+  if (is_past(agent, event.incarnation)) {
     state.counters.duplicates += event.rows.size();
     return;
   }

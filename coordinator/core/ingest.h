@@ -13,6 +13,8 @@ void results_received(Turn& turn, const ResultsReceived& event);
 
 // What an agent says no longer counts until it has attached and sent anew.
 void lose_agent(Turn& turn, AgentState& agent);
+// What a selector's condition reads.
+[[nodiscard]] cel::Bindings selector_bindings(const AgentState& agent);
 // Finds the services whose selectors choose the agent, with the policy in force.
 void select_services(State& state, AgentState& agent);
 

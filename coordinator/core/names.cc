@@ -56,6 +56,10 @@ const char* to_string(Verdict verdict) {
   return "?";
 }
 
+bool is_final(ActionState state) {
+  return state != ActionState::ordered && state != ActionState::started;
+}
+
 const char* to_string(ActionState state) {
   switch (state) {
     case ActionState::ordered:

@@ -14,10 +14,6 @@ namespace {
 
 constexpr std::string_view kAgentPrefix = "agent:";
 
-bool is_final(ActionState state) {
-  return state != ActionState::ordered && state != ActionState::started;
-}
-
 struct Found {
   Incident* incident = nullptr;
   ActionRun* run = nullptr;
@@ -40,7 +36,7 @@ Found find_run(State& state, const ActionId& id) {
 }
 
 std::string expected_reporter(const ActionRun& run) {
-  return run.on_host ? std::string(kAgentPrefix) + run.target : "engine";
+  return run.on_host ? std::string(kAgentPrefix) + run.target : kEngine;
 }
 
 // Probes at once from where the action ran; from everywhere when that is the coordinator.
@@ -66,7 +62,7 @@ void verify(Turn& turn, Incident& incident, const ActionRun& run) {
 }
 
 std::string outcome_text(const ActionRun& run, const ActionReported& event, bool late) {
-  std::string text = run.name.str() + " on " + run.target + " ";
+  std::string text = name_of(run) + " ";
   if (late) text += "was unknown, now its outcome came: ";
   text += event.state == ActionState::timed_out ? "timed out" : to_string(event.state);
   if (event.took > Duration{0}) text += " in " + humanize_duration(event.took);
@@ -126,8 +122,7 @@ void action_reported(Turn& turn, const ActionReported& event) {
   const auto action = turn.state.policy->actions.find(run.name);
   if (action != turn.state.policy->actions.end())
     run.expires = turn.now + action->second.timeout + limits::kOutcomeGrace;
-  add_entry(turn, *found.incident, "action", event.reporter,
-            run.name.str() + " on " + run.target + " started");
+  add_entry(turn, *found.incident, "action", event.reporter, name_of(run) + " started");
 }
 
 void verification_answered(Turn& turn, const ProbeNowFinished& event) {
@@ -166,9 +161,8 @@ void forget_http_actions(Turn& turn) {
       run.finished = turn.now;
       run.detail = "the coordinator restarted while it ran";
       turn.state.actions_running.erase(run.id);
-      add_entry(turn, incident, "action", "engine",
-                run.name.str() + " on " + run.target + " is unknown: " + run.detail +
-                    "; it is not repeated");
+      add_entry(turn, incident, "action", kEngine,
+                name_of(run) + " is unknown: " + run.detail + "; it is not repeated");
       turn.attend.insert(id);
     }
   }

@@ -104,7 +104,7 @@ void carry_playbook(Turn& turn, Incident& incident) {
     return playbook.name == incident.playbook->name && playbook.service == incident.service;
   });
   if (same == playbooks.end()) {
-    add_entry(turn, incident, "action", "engine",
+    add_entry(turn, incident, "action", kEngine,
               "playbook " + incident.playbook->name + " ends: the policy has it no more");
     end_playbook(incident);
     return;
@@ -123,14 +123,14 @@ void carry_incident(Turn& turn, Incident& incident, const Policy* old) {
   incident.declared_severity = carry(incident.declared_severity, old, policy);
   if (incident.severity && policy.severities[*incident.severity].name != incident.severity_name) {
     const std::string& name = policy.severities[*incident.severity].name;
-    add_entry(turn, incident, "severity", "engine",
+    add_entry(turn, incident, "severity", kEngine,
               "the policy has no " + incident.severity_name + " any more: this is " + name);
     incident.severity_name = name;
   }
   const bool gone = policy.find_service(incident.service) == nullptr;
   if (gone) {
     end_playbook(incident);
-    add_entry(turn, incident, "note", "engine",
+    add_entry(turn, incident, "note", kEngine,
               "the policy has no service " + incident.service.str() +
                   " any more: a person must resolve this incident");
   } else {

@@ -21,10 +21,6 @@ bool is_worse(const std::optional<SeverityIndex>& a, const std::optional<Severit
   return rank(a) < rank(b);
 }
 
-void at_first(std::optional<Instant>& first, Instant at) {
-  first = first ? std::min(*first, at) : at;
-}
-
 // Takes on what the levels say, at once when it is worse, after `keep` when it is better.
 void move_to(const std::optional<SeverityIndex>& wanted, const policy::Rule& rule, RuleState& state,
              Instant now) {

@@ -23,7 +23,6 @@ struct ProbeInputs;
 
 // What one agent sees of one probe. Late results are not in here: they never count.
 struct SeriesState {
-  ProbeKey key;
   const ProbeInputs* inputs = nullptr;  // into State::inputs; null: no probe of the policy
   bool live = false;  // a result has come since the agent attached; until then it tells nothing
   Status confirmed = Status::unknown;  // the last confirmed verdict
@@ -40,8 +39,8 @@ struct AgentState {
   AgentName name;
   bool attached = false;
   std::uint64_t incarnation = 0;
-  std::uint64_t last_seq = 0;                 // highest committed of this incarnation
-  std::set<std::uint64_t> past_incarnations;  // bounded; results of these are duplicates
+  std::uint64_t last_seq = 0;                   // highest committed of this incarnation
+  std::deque<std::uint64_t> past_incarnations;  // oldest first, bounded; their results are repeats
   std::string version;
   std::map<std::string, std::string> labels;
   std::vector<std::string> actions;

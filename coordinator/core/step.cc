@@ -40,34 +40,19 @@ void probe_now_finished(Turn& turn, const ProbeNowFinished& event) {
     validation_answered(turn, event.request, event.agent, event.observation);
 }
 
-void take(Turn& turn, const AgentAttached& event) {
-  agent_attached(turn, event);
-}
-void take(Turn& turn, const AgentDetached& event) {
-  agent_detached(turn, event);
-}
-void take(Turn& turn, const ResultsReceived& event) {
-  results_received(turn, event);
-}
-void take(Turn& turn, const ProbeNowFinished& event) {
-  probe_now_finished(turn, event);
-}
-void take(Turn& turn, const ActionReported& event) {
-  action_reported(turn, event);
-}
-void take(Turn& turn, const NotificationFinished& event) {
-  notification_finished(turn, event);
-}
-void take(Turn& turn, const OperatorAsked& event) {
-  operator_asked(turn, event);
-}
-void take(Turn& turn, const PolicyChanged& event) {
-  policy_changed(turn, event);
-}
-void take(Turn& turn, const Started& event) {
-  started(turn, event);
-}
-void take(Turn& /*turn*/, const Tick& /*event*/) {}
+struct Take {
+  Turn& turn;
+  void operator()(const AgentAttached& event) const { agent_attached(turn, event); }
+  void operator()(const AgentDetached& event) const { agent_detached(turn, event); }
+  void operator()(const ResultsReceived& event) const { results_received(turn, event); }
+  void operator()(const ProbeNowFinished& event) const { probe_now_finished(turn, event); }
+  void operator()(const ActionReported& event) const { action_reported(turn, event); }
+  void operator()(const NotificationFinished& event) const { notification_finished(turn, event); }
+  void operator()(const OperatorAsked& event) const { operator_asked(turn, event); }
+  void operator()(const PolicyChanged& event) const { policy_changed(turn, event); }
+  void operator()(const Started& event) const { started(turn, event); }
+  void operator()(const Tick& /*event*/) const {}
+};
 
 // Whether anything was to do.
 bool settle_once(Turn& turn) {
@@ -95,7 +80,7 @@ std::vector<Effect> step(State& state, const Event& event, Instant now) {
   state.changed.clear();
   std::vector<Effect> effects;
   Turn turn{state, now, effects, {}, {}};
-  std::visit([&](const auto& what) { take(turn, what); }, event);
+  std::visit(Take{turn}, event);
   for (int round = 0; round < kRoundsMax && settle_once(turn); ++round) {
   }
   for (const IncidentId& left : turn.attend) state.incident_alarms.set_earlier(left, now);
@@ -105,9 +90,9 @@ std::vector<Effect> step(State& state, const Event& event, Instant now) {
 
 std::optional<Instant> next_wake(const State& state) {
   std::optional<Instant> next;
-  for (const auto& first : {state.service_alarms.first(), state.incident_alarms.first(),
-                            state.validation_alarms.first()})
-    if (first) next = next ? std::min(*next, *first) : *first;
+  at_first(next, state.service_alarms.first());
+  at_first(next, state.incident_alarms.first());
+  at_first(next, state.validation_alarms.first());
   if (!state.dirty.empty()) next = state.now;
   return next;
 }

@@ -107,7 +107,7 @@ void notification_finished(Turn& turn, const NotificationFinished& event) {
   const std::string tries =
       event.attempts > 1 ? " after " + std::to_string(event.attempts) + " attempts" : "";
   const std::string about = notification.receiver.str() + " of \"" + notification.what + "\"";
-  add_entry(turn, incident->second, "notification", "engine",
+  add_entry(turn, incident->second, "notification", kEngine,
             event.delivered ? "told " + about + tries : "could not tell " + about + tries,
             to_valid_utf8(event.detail, limits::kTextBytesMax));
 }

@@ -8,6 +8,9 @@
 
 namespace firebreak::core {
 
+// Who acts when no person and no agent did.
+inline constexpr const char* kEngine = "engine";
+
 // Appends and publishes; cuts the middle of a timeline that is too long, counted.
 void add_entry(Turn& turn, Incident& incident, const char* kind, std::string actor,
                std::string text, std::string detail = {});

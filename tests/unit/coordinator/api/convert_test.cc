@@ -139,7 +139,6 @@ services:
   agent.labels = {{"role", "edge"}};
   agent.services = {ServiceName("api"), ServiceName("web")};
   core::SeriesState series;
-  series.key = key;
   series.live = true;
   series.confirmed = Status::critical;
   series.confirmed_by.reason = Reason::refused;

@@ -1,6 +1,7 @@
 // Which results count, once, and how long what an agent said may be believed.
 #include "coordinator/core/ingest.h"
 
+#include "common/limits.h"
 #include "tests/unit/coordinator/core/world.h"
 
 namespace firebreak::core {
@@ -71,6 +72,19 @@ TEST(Ingest, TakesNothingOfAnIncarnationThatIsOver) {
 
   EXPECT_EQ(world.state.counters.duplicates, 1U);
   EXPECT_EQ(probe_status(world.state, kHealth), Status::unknown);
+}
+
+// Incarnations are drawn at random: the smallest number is not the oldest life.
+TEST(Ingest, RemembersTheNewestOfTheIncarnationsThatAreOver) {
+  World world(kPolicy);
+  for (std::uint64_t life = 0; life <= limits::kPastIncarnationsMax; ++life)
+    world.attach("a", {{"role", "edge"}}, 1000 - life);
+  const auto old = world.batch("a", kHealth, observation(Status::critical), world.now);
+  world.attach("a", {{"role", "edge"}}, 2000);
+
+  world.step(old);
+
+  EXPECT_EQ(world.state.counters.duplicates, 1U);
 }
 
 TEST(Ingest, CountsWhatIsMissingApartFromWhatTheAgentDropped) {
