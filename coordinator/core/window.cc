@@ -96,14 +96,33 @@ void Window::configure(Duration span) {
   }
 }
 
+void Window::allocate() {
+  // One more than the span holds: a window begins and ends inside a bucket.
+  buckets_.resize(static_cast<std::size_t>((span_ + width_ - Duration{1}) / width_) + 1);
+}
+
+bool Window::restore(Duration span, Instant newest, const std::vector<Bucket>& filled) {
+  if (span < Duration{0} || span > Duration::max() / 2) return false;
+  *this = Window();
+  configure(span);
+  newest_ = newest;
+  if (filled.empty()) return true;
+  if (span_ == Duration{0}) return false;
+  allocate();
+  for (const Bucket& bucket : filled) {
+    if (bucket.number < 0) return false;
+    Bucket& place = buckets_[static_cast<std::size_t>(bucket.number) % buckets_.size()];
+    if (place.number >= 0) return false;
+    place = bucket;
+  }
+  return true;
+}
+
 // The bucket of a time within the span, emptied when the ring has come round to it; null for an
 // older time.
 Window::Bucket* Window::bucket_at(Instant at) {
   if (at <= newest_ - span_ || at <= Instant{}) return nullptr;
-  if (buckets_.empty()) {
-    // One more than the span holds: a window begins and ends inside a bucket.
-    buckets_.resize(static_cast<std::size_t>((span_ + width_ - Duration{1}) / width_) + 1);
-  }
+  if (buckets_.empty()) allocate();
   const std::int64_t number = number_of(at, width_);
   Bucket& bucket = buckets_[static_cast<std::size_t>(number) % buckets_.size()];
   if (bucket.number != number) {

@@ -43,7 +43,7 @@ class Window {
   // shorter than asked.
   [[nodiscard]] Summary over(Duration window, Instant now) const;
 
- private:
+  // What it remembers, for whoever writes it down: the ring as it is, empty buckets among them.
   struct Bucket {
     std::int64_t number = -1;  // time / width; -1: empty
     std::uint32_t samples = 0, failures = 0, values = 0;
@@ -51,6 +51,13 @@ class Window {
     double value_sum = 0, value_min = 0, value_max = 0;
     std::array<std::uint16_t, 80> histogram{};  // a full bin stays full
   };
+  [[nodiscard]] const std::vector<Bucket>& buckets() const { return buckets_; }
+  [[nodiscard]] Instant newest() const { return newest_; }
+  // From what was written down. False: no window can have been so.
+  [[nodiscard]] bool restore(Duration span, Instant newest, const std::vector<Bucket>& filled);
+
+ private:
+  void allocate();
   [[nodiscard]] Bucket* bucket_at(Instant at);
   Duration span_{};
   Duration width_{};

@@ -1,56 +1,18 @@
 // Reading: bytes to events, effects and incidents. The reader carries the first error it meets and
 // goes on with defaults, so that each conversion reads like a list.
-#include <firebreak/v1/journal.pb.h>
-
-#include <algorithm>
 #include <limits>
 #include <utility>
 
 #include "common/text.h"
+#include "coordinator/store/codec_parts.h"
 #include "coordinator/store/journal_codec.h"
 
 namespace firebreak::store {
 namespace {
 
-namespace pb = firebreak::journal::v1;
-
 constexpr auto kLastStatus = static_cast<std::uint32_t>(Status::unknown);
 constexpr auto kLastReason = static_cast<std::uint32_t>(Reason::config);
 constexpr auto kLastPhase = static_cast<std::uint32_t>(Phase::query);
-
-// Remembers the first thing that is wrong; what is read after it is discarded by the caller.
-class Reader {
- public:
-  void fail(std::string what) {
-    if (!error_) error_ = make_error(Errc::corrupt, std::move(what));
-  }
-  void fail(Error error) {
-    if (!error_) error_ = std::move(error);
-  }
-  [[nodiscard]] const std::optional<Error>& error() const { return error_; }
-
-  template <class To, class From>
-  To enumerator(From value, To last, const char* field) {
-    const int number = static_cast<int>(value) - 1;
-    if (number < 0 || number > static_cast<int>(last)) {
-      fail(std::string(field) + " has the unknown number " + std::to_string(number + 1));
-      return To{};
-    }
-    return static_cast<To>(number);
-  }
-  template <class NameType>
-  NameType name(const std::string& text, const char* field) {
-    if (text.empty()) fail(std::string(field) + " is empty");
-    return NameType(text);
-  }
-
- private:
-  std::optional<Error> error_;
-};
-
-Instant instant(std::int64_t at_us) {
-  return instant_from_unix_us(at_us);
-}
 
 template <class Map>
 std::map<std::string, std::string> get_map(const Map& from) {
@@ -96,32 +58,6 @@ void get_sparse(const pb::Observations& from, std::vector<Observation>& to, Read
       return reader.fail("observations: unknown phase " + std::to_string(from.timing_phase(i)));
     row->phases.push_back({static_cast<Phase>(from.timing_phase(i)), Duration{from.timing_us(i)}});
   }
-}
-
-std::vector<Observation> get_observations(const pb::Observations& from, int count, Reader& reader) {
-  if (from.status_size() != count || from.reason_size() != count || from.phase_size() != count ||
-      from.latency_us_size() != count) {
-    reader.fail("observations: columns of different lengths");
-    return {};
-  }
-  std::vector<Observation> to(static_cast<std::size_t>(count));
-  for (int i = 0; i < count; ++i) {
-    Observation& row = to[static_cast<std::size_t>(i)];
-    if (from.status(i) > kLastStatus || from.reason(i) > kLastReason || from.phase(i) > kLastPhase)
-      reader.fail("observations: row " + std::to_string(i) +
-                  " has an unknown status, reason or phase");
-    row.status = static_cast<Status>(from.status(i));
-    row.reason = static_cast<Reason>(from.reason(i));
-    row.phase = static_cast<Phase>(from.phase(i));
-    row.latency = Duration{from.latency_us(i)};
-  }
-  get_sparse(from, to, reader);
-  return to;
-}
-
-ProbeKey get_key(const pb::ProbeKey& from, Reader& reader) {
-  return {reader.name<ServiceName>(from.service(), "probe key: service"),
-          reader.name<ProbeName>(from.probe(), "probe key: probe")};
 }
 
 core::AgentAttached get(const pb::AgentAttached& from, Reader& reader) {
@@ -190,23 +126,6 @@ core::NotificationFinished get(const pb::NotificationFinished& from, Reader& rea
           from.delivered(), from.attempts(), from.detail()};
 }
 
-cel::Value get(const pb::FactValue& from, Reader& reader) {
-  switch (from.value_case()) {
-    case pb::FactValue::kBoolean:
-      return from.boolean();
-    case pb::FactValue::kInteger:
-      return std::int64_t{from.integer()};
-    case pb::FactValue::kReal:
-      return from.real();
-    case pb::FactValue::kText:
-      return from.text();
-    case pb::FactValue::VALUE_NOT_SET:
-      break;
-  }
-  reader.fail("set fact: no value");
-  return {};
-}
-
 core::OperatorAsked get(const pb::OperatorAsked& from, Reader& reader) {
   core::OperatorAsked to;
   to.by = from.by();
@@ -231,7 +150,7 @@ core::OperatorAsked get(const pb::OperatorAsked& from, Reader& reader) {
     case pb::OperatorAsked::kSetFact:
       to.what =
           core::SetFact{FactName(from.set_fact().fact()), ServiceName(from.set_fact().service()),
-                        get(from.set_fact().value(), reader)};
+                        get_value(from.set_fact().value(), reader)};
       break;
     case pb::OperatorAsked::kClearFact:
       to.what = core::ClearFact{FactName(from.clear_fact().fact()),
@@ -358,7 +277,21 @@ core::ActionRun get(const pb::ActionRun& from, Reader& reader) {
   to.exit_code = from.exit_code();
   to.output = from.output();
   to.detail = from.detail();
+  to.on_host = !from.by_coordinator();
   return to;
+}
+
+core::PlaybookRun get(const pb::PlaybookRun& from) {
+  core::PlaybookRun run;
+  run.playbook = from.playbook();
+  run.name = from.name();
+  run.since = instant(from.since_us());
+  run.next_stage = from.next_stage();
+  for (const auto& step : from.due())
+    run.due.push_back({step.stage(), ActionName(step.action()), step.target()});
+  run.verify_failed = from.verify_failed();
+  if (from.has_wait_until_us()) run.wait_until = instant(from.wait_until_us());
+  return run;
 }
 
 void get_lists(const pb::Incident& from, core::Incident& to, Reader& reader) {
@@ -367,16 +300,61 @@ void get_lists(const pb::Incident& from, core::Incident& to, Reader& reader) {
         {instant(entry.at_us()), entry.kind(), entry.actor(), entry.text(), entry.detail()});
   to.timeline_dropped = from.timeline_dropped();
   for (const auto& run : from.actions()) to.actions.push_back(get(run, reader));
-  if (from.has_playbook()) {
-    core::PlaybookRun& run = to.playbook.emplace();
-    run.playbook = from.playbook().playbook();
-    run.name = from.playbook().name();
-    run.since = instant(from.playbook().since_us());
-    run.next_stage = from.playbook().next_stage();
-  }
+  if (from.has_playbook()) to.playbook = get(from.playbook());
+  for (const auto& one : from.verifications())
+    to.verifications.insert_or_assign(
+        RequestId(one.request()),
+        core::Verification{ActionId(one.action()), AgentName(one.agent()),
+                           get_key(one.key(), reader), instant(one.until_us())});
+  for (const auto& receiver : from.told()) to.told.insert(ReceiverName(receiver));
 }
 
-core::Incident get(const pb::Incident& from, Reader& reader) {
+}  // namespace
+
+std::vector<Observation> get_observations(const pb::Observations& from, int count, Reader& reader) {
+  if (from.status_size() != count || from.reason_size() != count || from.phase_size() != count ||
+      from.latency_us_size() != count) {
+    reader.fail("observations: columns of different lengths");
+    return {};
+  }
+  std::vector<Observation> to(static_cast<std::size_t>(count));
+  for (int i = 0; i < count; ++i) {
+    Observation& row = to[static_cast<std::size_t>(i)];
+    if (from.status(i) > kLastStatus || from.reason(i) > kLastReason || from.phase(i) > kLastPhase)
+      reader.fail("observations: row " + std::to_string(i) +
+                  " has an unknown status, reason or phase");
+    row.status = static_cast<Status>(from.status(i));
+    row.reason = static_cast<Reason>(from.reason(i));
+    row.phase = static_cast<Phase>(from.phase(i));
+    row.latency = Duration{from.latency_us(i)};
+  }
+  get_sparse(from, to, reader);
+  return to;
+}
+
+ProbeKey get_key(const pb::ProbeKey& from, Reader& reader) {
+  return {reader.name<ServiceName>(from.service(), "probe key: service"),
+          reader.name<ProbeName>(from.probe(), "probe key: probe")};
+}
+
+cel::Value get_value(const pb::FactValue& from, Reader& reader) {
+  switch (from.value_case()) {
+    case pb::FactValue::kBoolean:
+      return from.boolean();
+    case pb::FactValue::kInteger:
+      return std::int64_t{from.integer()};
+    case pb::FactValue::kReal:
+      return from.real();
+    case pb::FactValue::kText:
+      return from.text();
+    case pb::FactValue::VALUE_NOT_SET:
+      break;
+  }
+  reader.fail("set fact: no value");
+  return {};
+}
+
+core::Incident get_incident(const pb::Incident& from, Reader& reader) {
   core::Incident to;
   to.id = reader.name<IncidentId>(from.id(), "incident: id");
   to.service = ServiceName(from.service());
@@ -397,21 +375,18 @@ core::Incident get(const pb::Incident& from, Reader& reader) {
   get_lists(from, to, reader);
   to.validation = ValidationId(from.validation());
   if (from.has_validate_at_us()) to.validate_at = instant(from.validate_at_us());
-  to.validations = static_cast<int>(
-      std::clamp<std::int64_t>(from.validations(), 0, std::numeric_limits<int>::max()));
+  to.validations = count(from.validations());
   to.last_update = instant(from.last_update_us());
   to.acknowledge_overdue = from.acknowledge_overdue();
   to.resolve_overdue = from.resolve_overdue();
+  to.validations_failed = count(from.validations_failed());
+  to.failing_check = from.failing_check();
+  to.raised = instant(from.raised_us());
+  to.last_reminder = instant(from.last_reminder_us());
+  if (from.has_declared_severity()) to.declared_severity = from.declared_severity();
+  to.request_id = from.request_id();
   return to;
 }
-
-template <class Message>
-bool parse(Message& message, std::string_view bytes) {
-  return bytes.size() <= std::numeric_limits<int>::max() &&
-         message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
-}
-
-}  // namespace
 
 Result<std::vector<JournalEntry>> decode_batch(std::string_view bytes, std::uint64_t first_position,
                                                const PolicyCompiler& compile) {
@@ -458,7 +433,7 @@ Result<core::Incident> decode_incident(std::string_view bytes) {
   pb::Incident from;
   if (!parse(from, bytes)) return make_error(Errc::corrupt, "incident: not an incident");
   Reader reader;
-  core::Incident incident = get(from, reader);
+  core::Incident incident = get_incident(from, reader);
   if (reader.error()) return *reader.error();
   return incident;
 }

@@ -1,26 +1,12 @@
 // Writing: events, durable effects and incidents to bytes, field by field.
-#include <firebreak/v1/journal.pb.h>
-
-#include <unordered_map>
 #include <utility>
 
 #include "common/assert.h"
+#include "coordinator/store/codec_parts.h"
 #include "coordinator/store/journal_codec.h"
 
 namespace firebreak::store {
 namespace {
-
-namespace pb = firebreak::journal::v1;
-
-std::int64_t us(Duration duration) {
-  return duration.count();
-}
-
-// Ours start at 0, the protocol's at 1.
-template <class To, class From>
-To enum_to_proto(From value) {
-  return static_cast<To>(static_cast<int>(value) + 1);
-}
 
 template <class Map>
 void put_map(const std::map<std::string, std::string>& from, Map& to) {
@@ -34,50 +20,6 @@ void put_headers(const std::vector<std::pair<std::string, std::string>>& from, R
     header->set_name(name);
     header->set_value(value);
   }
-}
-
-// Appends observations to columns; one per ResultsReceived, so that names are interned once.
-class ObservationWriter {
- public:
-  explicit ObservationWriter(pb::Observations& to) : to_(to) {}
-
-  void add(const Observation& from) {
-    const auto row = static_cast<std::uint32_t>(to_.status_size());
-    to_.add_status(static_cast<std::uint32_t>(from.status));
-    to_.add_reason(static_cast<std::uint32_t>(from.reason));
-    to_.add_phase(static_cast<std::uint32_t>(from.phase));
-    to_.add_latency_us(us(from.latency));
-    for (const NamedValue& value : from.values) {
-      to_.add_value_row(row);
-      to_.add_value_name(name_index(value.name));
-      to_.add_value(value.value);
-    }
-    if (!from.evidence.empty()) {
-      to_.add_evidence_row(row);
-      to_.add_evidence(from.evidence);
-    }
-    for (const PhaseTiming& timing : from.phases) {
-      to_.add_timing_row(row);
-      to_.add_timing_phase(static_cast<std::uint32_t>(timing.phase));
-      to_.add_timing_us(us(timing.took));
-    }
-  }
-
- private:
-  std::uint32_t name_index(const std::string& name) {
-    const auto [entry, added] =
-        names_.emplace(name, static_cast<std::uint32_t>(to_.value_names_size()));
-    if (added) to_.add_value_names(name);
-    return entry->second;
-  }
-
-  pb::Observations& to_;
-  std::unordered_map<std::string, std::uint32_t> names_;
-};
-
-void put(const ProbeKey& from, pb::ProbeKey& to) {
-  to.set_service(from.service.str());
-  to.set_probe(from.probe.str());
 }
 
 struct EventWriter {
@@ -107,7 +49,7 @@ struct EventWriter {
     for (const core::SeriesDefined& series : from.series) {
       auto& defined = *to.add_series();
       defined.set_ref(series.ref);
-      put(series.key, *defined.mutable_key());
+      put_key(series.key, *defined.mutable_key());
     }
     ObservationWriter observations(*to.mutable_observations());
     std::int64_t before = entry.at_us();
@@ -161,25 +103,6 @@ struct EventWriter {
   void operator()(const core::Tick&) const { entry.mutable_tick(); }
 };
 
-void put(const cel::Value& from, pb::FactValue& to) {
-  switch (from.kind()) {
-    case cel::Value::Kind::boolean:
-      to.set_boolean(from.as_bool());
-      return;
-    case cel::Value::Kind::integer:
-      to.set_integer(from.as_int());
-      return;
-    case cel::Value::Kind::real:
-      to.set_real(from.as_double());
-      return;
-    case cel::Value::Kind::string:
-      to.set_text(from.as_string());
-      return;
-    default:
-      FB_ASSERT(false && "a fact is a bool, an int, a double or a string");
-  }
-}
-
 struct RequestWriter {
   pb::OperatorAsked& to;
 
@@ -205,7 +128,7 @@ struct RequestWriter {
   void operator()(const core::SetFact& from) const {
     to.mutable_set_fact()->set_fact(from.fact.str());
     to.mutable_set_fact()->set_service(from.service.str());
-    put(from.value, *to.mutable_set_fact()->mutable_value());
+    put_value(from.value, *to.mutable_set_fact()->mutable_value());
   }
   void operator()(const core::ClearFact& from) const {
     to.mutable_clear_fact()->set_fact(from.fact.str());
@@ -282,6 +205,22 @@ void put(const core::ActionRun& from, pb::ActionRun& to) {
   to.set_exit_code(from.exit_code);
   to.set_output(from.output);
   to.set_detail(from.detail);
+  to.set_by_coordinator(!from.on_host);
+}
+
+void put(const core::PlaybookRun& from, pb::PlaybookRun& to) {
+  to.set_playbook(from.playbook);
+  to.set_name(from.name);
+  to.set_since_us(unix_us(from.since));
+  to.set_next_stage(from.next_stage);
+  for (const core::PlaybookRun::Step& step : from.due) {
+    auto& added = *to.add_due();
+    added.set_stage(step.stage);
+    added.set_action(step.action.str());
+    added.set_target(step.target);
+  }
+  to.set_verify_failed(from.verify_failed);
+  if (from.wait_until) to.set_wait_until_us(unix_us(*from.wait_until));
 }
 
 void put_lists(const core::Incident& from, pb::Incident& to) {
@@ -295,16 +234,45 @@ void put_lists(const core::Incident& from, pb::Incident& to) {
   }
   to.set_timeline_dropped(from.timeline_dropped);
   for (const core::ActionRun& run : from.actions) put(run, *to.add_actions());
-  if (from.playbook) {
-    auto& playbook = *to.mutable_playbook();
-    playbook.set_playbook(from.playbook->playbook);
-    playbook.set_name(from.playbook->name);
-    playbook.set_since_us(unix_us(from.playbook->since));
-    playbook.set_next_stage(from.playbook->next_stage);
+  if (from.playbook) put(*from.playbook, *to.mutable_playbook());
+  for (const auto& [request, verification] : from.verifications) {
+    auto& added = *to.add_verifications();
+    added.set_request(request.str());
+    added.set_action(verification.action.str());
+    added.set_agent(verification.agent.str());
+    put_key(verification.key, *added.mutable_key());
+    added.set_until_us(unix_us(verification.until));
+  }
+  for (const ReceiverName& receiver : from.told) to.add_told(receiver.str());
+}
+
+}  // namespace
+
+void put_key(const ProbeKey& from, pb::ProbeKey& to) {
+  to.set_service(from.service.str());
+  to.set_probe(from.probe.str());
+}
+
+void put_value(const cel::Value& from, pb::FactValue& to) {
+  switch (from.kind()) {
+    case cel::Value::Kind::boolean:
+      to.set_boolean(from.as_bool());
+      return;
+    case cel::Value::Kind::integer:
+      to.set_integer(from.as_int());
+      return;
+    case cel::Value::Kind::real:
+      to.set_real(from.as_double());
+      return;
+    case cel::Value::Kind::string:
+      to.set_text(from.as_string());
+      return;
+    default:
+      FB_ASSERT(false && "a fact is a bool, an int, a double or a string");
   }
 }
 
-void put(const core::Incident& from, pb::Incident& to) {
+void put_incident(const core::Incident& from, pb::Incident& to) {
   to.set_id(from.id.str());
   to.set_service(from.service.str());
   to.set_title(from.title);
@@ -328,9 +296,13 @@ void put(const core::Incident& from, pb::Incident& to) {
   to.set_last_update_us(unix_us(from.last_update));
   to.set_acknowledge_overdue(from.acknowledge_overdue);
   to.set_resolve_overdue(from.resolve_overdue);
+  to.set_validations_failed(from.validations_failed);
+  to.set_failing_check(from.failing_check);
+  to.set_raised_us(unix_us(from.raised));
+  to.set_last_reminder_us(unix_us(from.last_reminder));
+  if (from.declared_severity) to.set_declared_severity(*from.declared_severity);
+  to.set_request_id(from.request_id);
 }
-
-}  // namespace
 
 std::string encode_batch(const std::vector<JournalEntry>& entries) {
   pb::Batch batch;
@@ -362,7 +334,7 @@ std::string encode_effect(const core::Effect& effect) {
 
 std::string encode_incident(const core::Incident& incident) {
   pb::Incident to;
-  put(incident, to);
+  put_incident(incident, to);
   return to.SerializeAsString();
 }
 

@@ -95,6 +95,9 @@ void Player::play(const Node& root) {
   }
   if (!world_.replays())
     problems_.error(root.place(), "the same events gave a fresh core other effects");
+  if (const std::string fault = world_.snapshot_fault(); !fault.empty())
+    problems_.error(root.place(),
+                    "a core that was written down and read back went on with " + fault);
 }
 
 void Player::read_agents(const Node& node) {

@@ -6,6 +6,7 @@
 
 #include "common/assert.h"
 #include "coordinator/policy/policy.h"
+#include "coordinator/store/snapshot_codec.h"
 
 namespace firebreak::scenario {
 
@@ -13,6 +14,8 @@ namespace {
 
 // A core that wakes up again and again at one instant would never end.
 constexpr int kStepsPerInstantMax = 10000;
+
+constexpr std::size_t kSnapshotsMax = 500;  // of one story: each costs what its state is large
 
 // "length" of a queue is what its rules read.
 Observation complete(Observation seen, const ProbeSpec& spec) {
@@ -24,6 +27,12 @@ Observation complete(Observation seen, const ProbeSpec& spec) {
   for (NamedValue& value : seen.values)
     if (value.name.empty()) value.name = "value";
   return seen;
+}
+
+std::string text_of(const std::vector<policy::SourceFile>& files) {
+  std::string name;
+  for (const policy::SourceFile& file : files) name += file.path + ":" + file.text;
+  return name;
 }
 
 std::string describe(const core::Effect& effect) {
@@ -300,6 +309,37 @@ bool World::replays() const {
   return std::all_of(history_.begin(), history_.end(), [&](const Step& step) {
     return describe(core::step(state, step.event, step.at)) == step.effects;
   });
+}
+
+std::string World::snapshot_fault() const {
+  std::map<std::string, std::shared_ptr<const policy::Policy>> policies;  // by their files
+  const auto compile =
+      [&](std::vector<policy::SourceFile> files) -> Result<std::shared_ptr<const policy::Policy>> {
+    return policies.at(text_of(files));
+  };
+  core::State whole, restored;
+  // After every step; of a long story, after as many.
+  const std::size_t every = 1 + history_.size() / kSnapshotsMax;
+  for (const Step& step : history_) {
+    const auto number = static_cast<std::size_t>(&step - history_.data());
+    const std::string where = " at step " + std::to_string(number);
+    if (const auto* changed = std::get_if<core::PolicyChanged>(&step.event))
+      policies[text_of(changed->policy->files)] = changed->policy;
+    if (describe(core::step(whole, step.event, step.at)) !=
+        describe(core::step(restored, step.event, step.at)))
+      return "other effects" + where;
+    if (number % every != 0) continue;
+    const auto records = store::encode_state(restored);
+    if (records != store::encode_state(whole)) return "another state" + where;
+    store::StateDecoder decoder(compile);
+    for (const std::string& record : records)
+      if (const auto added = decoder.add(record); !added) return added.error().message + where;
+    auto decoded = decoder.finish();
+    if (!decoded) return decoded.error().message + where;
+    if (store::encode_state(*decoded) != records) return "read back as another state" + where;
+    restored = std::move(*decoded);
+  }
+  return {};
 }
 
 }  // namespace firebreak::scenario

@@ -65,6 +65,9 @@ class World {
   }
   // Whether the same events give a fresh core the same effects.
   [[nodiscard]] bool replays() const;
+  // Plays it all again in two cores, of which one is written down and read back again and again:
+  // empty when both go alike, else where they first differ.
+  [[nodiscard]] std::string snapshot_fault() const;
 
  private:
   struct Agent {

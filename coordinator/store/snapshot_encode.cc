@@ -1,0 +1,379 @@
+// Writing: the state to records, part by part. The series, of which there may be a million, go in
+// columns.
+#include <firebreak/v1/snapshot.pb.h>
+
+#include <array>
+#include <utility>
+
+#include <openssl/evp.h>
+
+#include "common/assert.h"
+#include "coordinator/store/codec_parts.h"
+#include "coordinator/store/digest.h"
+#include "coordinator/store/snapshot_codec.h"
+
+namespace firebreak::store {
+namespace {
+
+constexpr int kSeriesPerRecord = 2000;  // some 60 KB; with all the evidence they may have, 4 MB
+constexpr int kLinksPerRecord = 10000;
+
+struct HashKey {
+  std::size_t operator()(const ProbeKey& key) const {
+    return std::hash<std::string>{}(key.service.str()) * 31 +
+           std::hash<std::string>{}(key.probe.str());
+  }
+};
+
+// Numbers probes' keys in the order in which they first appear.
+class KeyNumbers {
+ public:
+  // Adds the key to `new_keys` when it is new.
+  template <class Keys>
+  std::uint32_t number_of(const ProbeKey& key, Keys& new_keys) {
+    // Agents list the same probes in the same order: the next one is often the one after the last.
+    if (last_ < keys_.size() && *keys_[last_] == key) return ++last_;
+    const auto [found, is_new] =
+        numbers_.try_emplace(key, static_cast<std::uint32_t>(keys_.size() + 1));
+    if (is_new) {
+      keys_.push_back(&found->first);
+      put_key(key, *new_keys.Add());
+    }
+    return last_ = found->second;
+  }
+
+ private:
+  std::unordered_map<ProbeKey, std::uint32_t, HashKey> numbers_;
+  std::vector<const ProbeKey*> keys_;
+  std::uint32_t last_ = 0;
+};
+
+// The policies of the state, each once, numbered from 1.
+class PolicyNumbers {
+ public:
+  explicit PolicyNumbers(const core::State& state) {
+    add(state.policy);
+    for (const auto& [id, validation] : state.validations) add(validation.policy);
+  }
+  [[nodiscard]] std::uint32_t number_of(const std::shared_ptr<const policy::Policy>& policy) const {
+    return policy ? numbers_.at(policy->digest) : 0;
+  }
+  [[nodiscard]] const std::vector<const policy::Policy*>& all() const { return all_; }
+
+ private:
+  void add(const std::shared_ptr<const policy::Policy>& policy) {
+    if (!policy) return;
+    if (numbers_.try_emplace(policy->digest, static_cast<std::uint32_t>(all_.size() + 1)).second)
+      all_.push_back(policy.get());
+  }
+
+  std::map<std::string, std::uint32_t> numbers_;
+  std::vector<const policy::Policy*> all_;
+};
+
+class Encoder {
+ public:
+  explicit Encoder(const core::State& state) : state_(state), policies_(state) {}
+
+  std::vector<std::string> run() {
+    add_base();
+    for (const policy::Policy* policy : policies_.all()) add_policy(*policy);
+    for (const auto& [name, agent] : state_.agents) add_agent(agent);
+    for (const auto& [name, service] : state_.services) add_service(name, service);
+    for (const auto& [key, fact] : state_.facts) add_fact(key.first, key.second, fact);
+    for (const auto& [id, incident] : state_.incidents) {
+      put_incident(incident, *fresh().mutable_incident());
+      flush();
+    }
+    for (const auto& [id, validation] : state_.validations) add_validation(validation);
+    for (const auto& [id, notification] : state_.notifications_pending) {
+      auto& to = *fresh().mutable_notification();
+      to.set_id(id.str());
+      to.set_incident(notification.incident.str());
+      to.set_receiver(notification.receiver.str());
+      to.set_what(notification.what);
+      flush();
+    }
+    add_all_links();
+    return std::move(records_);
+  }
+
+ private:
+  pb::SnapshotRecord& fresh() {
+    record_.Clear();
+    return record_;
+  }
+  void flush() { records_.push_back(record_.SerializeAsString()); }
+  [[nodiscard]] std::int64_t ago(Instant at) const {
+    if (at == Instant{}) return 0;
+    const std::int64_t ago = us(state_.now - at);
+    return ago >= 0 ? ago + 1 : ago;
+  }
+
+  void add_base();
+  void add_policy(const policy::Policy& policy);
+  void add_agent(const core::AgentState& agent);
+  void add_series(const core::AgentState& agent);
+  void add_service(const ServiceName& name, const core::ServiceState& service);
+  void add_fact(const FactName& name, const ServiceName& service, const core::FactState& fact);
+  void add_validation(const core::Validation& validation);
+  void add_all_links();
+  // `write(link, links)` adds one entry's columns.
+  template <class Range, class Write>
+  void add_links(pb::SnapshotLinks::Kind kind, const Range& range, const Write& write);
+
+  const core::State& state_;
+  const PolicyNumbers policies_;
+  KeyNumbers keys_;
+  pb::SnapshotRecord record_;
+  std::vector<std::string> records_;
+};
+
+void Encoder::add_base() {
+  auto& to = *fresh().mutable_base();
+  to.set_policy(policies_.number_of(state_.policy));
+  to.set_policy_by(state_.policy_by);
+  to.set_policy_at_us(unix_us(state_.policy_at));
+  to.set_now_us(unix_us(state_.now));
+  to.set_epoch(state_.epoch);
+  to.set_started_at_us(unix_us(state_.started_at));
+  to.set_next_id(state_.next_id);
+  to.set_last_incident_id(state_.last_incident_id);
+  to.set_same_incident_id(state_.same_incident_id);
+  to.set_incident_day(state_.incident_day);
+  to.set_incidents_today(state_.incidents_today);
+  auto& counters = *to.mutable_counters();
+  counters.set_results(state_.counters.results);
+  counters.set_duplicates(state_.counters.duplicates);
+  counters.set_late(state_.counters.late);
+  counters.set_unknown_probe(state_.counters.unknown_probe);
+  counters.set_dropped_by_agents(state_.counters.dropped_by_agents);
+  counters.set_missing(state_.counters.missing);
+  flush();
+}
+
+void Encoder::add_policy(const policy::Policy& policy) {
+  auto& to = *fresh().mutable_policy();
+  to.set_digest(policy.digest);
+  for (const policy::SourceFile& file : policy.files) {
+    auto& added = *to.add_files();
+    added.set_path(file.path);
+    added.set_text(file.text);
+  }
+  flush();
+}
+
+void Encoder::add_agent(const core::AgentState& agent) {
+  auto& to = *fresh().mutable_agent();
+  to.set_name(agent.name.str());
+  to.set_attached(agent.attached);
+  to.set_incarnation(agent.incarnation);
+  to.set_last_seq(agent.last_seq);
+  for (const std::uint64_t past : agent.past_incarnations) to.add_past_incarnations(past);
+  to.set_version(agent.version);
+  for (const auto& [name, value] : agent.labels) {
+    auto& label = *to.add_labels();
+    label.set_name(name);
+    label.set_value(value);
+  }
+  for (const std::string& action : agent.actions) to.add_actions(action);
+  for (const ServiceName& service : agent.services) to.add_services(service.str());
+  to.set_clock_skew_us(us(agent.clock_skew));
+  to.set_last_seen_us(unix_us(agent.last_seen));
+  to.set_dropped_results(agent.dropped_results);
+  for (const auto& key : agent.refs)
+    to.add_refs(key ? keys_.number_of(*key, *to.mutable_new_keys()) : 0);
+  flush();
+  if (!agent.series.empty()) add_series(agent);
+}
+
+void put(const core::Window& from, pb::SnapshotSeries::Window& to) {
+  to.set_span_us(us(from.span()));
+  to.set_newest_us(unix_us(from.newest()));
+  for (const core::Window::Bucket& bucket : from.buckets()) {
+    if (bucket.number < 0) continue;
+    auto& added = *to.add_buckets();
+    added.set_number(bucket.number);
+    added.set_samples(bucket.samples);
+    added.set_failures(bucket.failures);
+    added.set_values(bucket.values);
+    added.set_latency_sum_us(bucket.latency_sum_us);
+    added.set_latency_max_us(bucket.latency_max_us);
+    added.set_value_sum(bucket.value_sum);
+    added.set_value_min(bucket.value_min);
+    added.set_value_max(bucket.value_max);
+    for (std::size_t bin = 0; bin < bucket.histogram.size(); ++bin) {
+      if (bucket.histogram[bin] == 0) continue;
+      added.add_bin(static_cast<std::uint32_t>(bin));
+      added.add_count(bucket.histogram[bin]);
+    }
+  }
+}
+
+void Encoder::add_series(const core::AgentState& agent) {
+  for (auto one = agent.series.begin(); one != agent.series.end();) {
+    auto& to = *fresh().mutable_series();
+    ObservationWriter observations(*to.mutable_confirmed_by());
+    for (int row = 0; row < kSeriesPerRecord && one != agent.series.end(); ++row, ++one) {
+      const core::SeriesState& series = one->second;
+      to.add_key(keys_.number_of(one->first, *to.mutable_new_keys()));
+      to.add_live(series.live);
+      to.add_confirmed(static_cast<std::uint32_t>(series.confirmed));
+      to.add_confirmed_since(ago(series.confirmed_since));
+      to.add_confirmed_at(ago(series.confirmed_at));
+      to.add_suspected(static_cast<std::uint32_t>(series.suspected));
+      to.add_suspected_since(ago(series.suspected_since));
+      to.add_observed(ago(series.observed));
+      observations.add(series.confirmed_by);
+      if (series.window.span() == Duration{0}) continue;
+      auto& window = *to.add_windows();
+      window.set_row(static_cast<std::uint32_t>(row));
+      put(series.window, window);
+    }
+    flush();
+  }
+}
+
+void Encoder::add_service(const ServiceName& name, const core::ServiceState& service) {
+  auto& to = *fresh().mutable_service();
+  to.set_name(name.str());
+  for (const core::RuleState& rule : service.rules) {
+    auto& added = *to.add_rules();
+    for (const auto& since : rule.true_since) {
+      auto& level = *added.add_levels();
+      if (since) level.set_true_since_us(unix_us(*since));
+    }
+    if (rule.severity) added.set_severity(*rule.severity);
+    if (rule.lower_since) added.set_lower_since_us(unix_us(*rule.lower_since));
+    added.set_undecided(rule.undecided);
+  }
+  if (service.severity) to.set_severity(*service.severity);
+  to.set_because(service.because);
+  to.set_shown_us(unix_us(service.shown));
+  to.set_blind(service.blind);
+  to.set_open_incident(service.open_incident.str());
+  if (service.dismissed) to.set_dismissed(*service.dismissed);
+  to.set_evaluated_us(unix_us(service.evaluated));
+  flush();
+}
+
+void Encoder::add_fact(const FactName& name, const ServiceName& service,
+                       const core::FactState& fact) {
+  auto& to = *fresh().mutable_fact();
+  to.set_fact(name.str());
+  to.set_service(service.str());
+  put_value(fact.value, *to.mutable_value());
+  to.set_set_by(fact.set_by);
+  to.set_set_at_us(unix_us(fact.set_at));
+  flush();
+}
+
+void put(const core::CheckState& from, pb::SnapshotValidation::Check& to) {
+  to.set_verdict(enum_to_proto<pb::SnapshotVerdict>(from.verdict));
+  to.set_started(from.started);
+  to.set_started_at_us(unix_us(from.started_at));
+  to.set_attempt(from.attempt);
+  to.set_passes(from.passes);
+  to.set_failures(from.failures);
+  if (from.next_attempt) to.set_next_attempt_us(unix_us(*from.next_attempt));
+  for (const auto& [request, agent] : from.waiting) {
+    auto& waiting = *to.add_waiting();
+    waiting.set_request(request.str());
+    waiting.set_agent(agent.str());
+  }
+  if (from.waiting_until) to.set_waiting_until_us(unix_us(*from.waiting_until));
+  for (const auto& [agent, verdict] : from.answers) {
+    auto& answer = *to.add_answers();
+    answer.set_agent(agent.str());
+    answer.set_verdict(enum_to_proto<pb::SnapshotVerdict>(verdict));
+  }
+  to.set_last(from.last);
+  to.set_samples(from.samples);
+  if (from.true_since) to.set_true_since_us(unix_us(*from.true_since));
+  to.set_detail(from.detail);
+}
+
+void Encoder::add_validation(const core::Validation& validation) {
+  auto& to = *fresh().mutable_validation();
+  to.set_id(validation.id.str());
+  to.set_service(validation.service.str());
+  to.set_incident(validation.incident.str());
+  to.set_asked_by(validation.asked_by);
+  to.set_started_us(unix_us(validation.started));
+  to.set_deadline_us(unix_us(validation.deadline));
+  if (validation.finished) to.set_finished_us(unix_us(*validation.finished));
+  to.set_policy(policies_.number_of(validation.policy));
+  to.set_current(validation.current);
+  for (const core::CheckState& check : validation.checks) put(check, *to.add_checks());
+  to.set_verdict(enum_to_proto<pb::SnapshotVerdict>(validation.verdict));
+  flush();
+}
+
+template <class Range, class Write>
+void Encoder::add_links(pb::SnapshotLinks::Kind kind, const Range& range, const Write& write) {
+  for (auto one = range.begin(); one != range.end();) {
+    auto& to = *fresh().mutable_links();
+    to.set_kind(kind);
+    for (int i = 0; i < kLinksPerRecord && one != range.end(); ++i, ++one) write(*one, to);
+    flush();
+  }
+}
+
+void Encoder::add_all_links() {
+  using Links = pb::SnapshotLinks;
+  const auto id = [](const auto& one, Links& to) { to.add_key(one.str()); };
+  const auto pair = [](const auto& one, Links& to) {
+    to.add_key(one.first.str());
+    to.add_value(one.second.str());
+  };
+  const auto alarm = [](const auto& one, Links& to) {
+    to.add_key(one.first.str());
+    to.add_at_us(unix_us(one.second));
+  };
+  add_links(Links::KIND_RESOLVED, state_.resolved_order, id);
+  add_links(Links::KIND_FINISHED, state_.finished_order, id);
+  add_links(Links::KIND_REQUEST, state_.requests, pair);
+  add_links(Links::KIND_VERIFICATION, state_.verifications, pair);
+  add_links(Links::KIND_ACTION_RUNNING, state_.actions_running, pair);
+  add_links(Links::KIND_ACTION_LAST, state_.action_last, [](const auto& one, Links& to) {
+    to.add_key(one.first.first.str());
+    to.add_value(one.first.second);
+    to.add_at_us(unix_us(one.second));
+  });
+  add_links(Links::KIND_DIRTY, state_.dirty, id);
+  add_links(Links::KIND_SERVICE_ALARM, state_.service_alarms.all(), alarm);
+  add_links(Links::KIND_INCIDENT_ALARM, state_.incident_alarms.all(), alarm);
+  add_links(Links::KIND_VALIDATION_ALARM, state_.validation_alarms.all(), alarm);
+}
+
+struct FreeDigest {
+  void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
+};
+
+}  // namespace
+
+std::vector<std::string> encode_state(const core::State& state) {
+  return Encoder(state).run();
+}
+
+std::string digest(const core::State& state) {
+  const std::unique_ptr<EVP_MD_CTX, FreeDigest> context(EVP_MD_CTX_new());
+  FB_ASSERT(context && EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr) == 1);
+  for (const std::string& record : encode_state(state)) {
+    const std::string size = std::to_string(record.size()) + ":";
+    EVP_DigestUpdate(context.get(), size.data(), size.size());
+    EVP_DigestUpdate(context.get(), record.data(), record.size());
+  }
+  std::array<unsigned char, EVP_MAX_MD_SIZE> hash{};
+  unsigned size = 0;
+  FB_ASSERT(EVP_DigestFinal_ex(context.get(), hash.data(), &size) == 1);
+  static constexpr std::string_view kHex = "0123456789abcdef";
+  std::string text;
+  for (unsigned i = 0; i < size; ++i) {
+    text += kHex[hash.at(i) >> 4];
+    text += kHex[hash.at(i) & 15];
+  }
+  return text;
+}
+
+}  // namespace firebreak::store

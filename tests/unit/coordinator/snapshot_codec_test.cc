@@ -1,0 +1,180 @@
+// What is written down is read back whole, whatever is in it; what is damaged is refused. That a
+// state read back goes on as before is proven over every scenario (tests/scenario/world.cc).
+#include "coordinator/store/snapshot_codec.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <random>
+
+#include "coordinator/core/inputs.h"
+#include "coordinator/core/step.h"
+#include "coordinator/policy/loader.h"
+#include "coordinator/store/digest.h"
+
+namespace firebreak::store {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::HasSubstr;
+
+constexpr Instant kStart = instant_from_unix_us(1'795'230'000'000'000);
+constexpr const char* kPolicy = R"yaml(
+severities: {P1: {acknowledge: 5m, notify: [ops]}, P2: {}}
+facts: {customers: 0, region: "eu"}
+receivers: {ops: {webhook: {url: "https://ops.example/hook"}}}
+services:
+  api:
+    agents: 'labels.role == "edge"'
+    probes:
+      health: {http: "http://api/health", every: 5s, timeout: 2s}
+      queue: {queue: {redis: "cache:6379", list: jobs}, every: 10s}
+rules:
+  - service: api
+    severity: {P1: "!available('health')", P2: "p95('health', 1m) > 1s || facts.customers > 5"}
+actions: {restart: {host: {entry: restart-api}, cooldown: 1m, timeout: 30s, verify: [health]}}
+playbooks:
+  - {on: {service: api, severity: P1}, mode: enforce, stages: [{at: 0s, do: [restart]}]}
+)yaml";
+
+Result<std::shared_ptr<const policy::Policy>> compile(std::vector<policy::SourceFile> files) {
+  auto loaded = policy::load_policy(std::move(files));
+  if (!loaded.policy) return make_error(Errc::failed_precondition, loaded.problems);
+  return std::move(loaded.policy);
+}
+
+core::ResultsReceived result(std::uint64_t seq, Status status, Instant at) {
+  core::ResultsReceived event;
+  event.agent = AgentName("a");
+  event.incarnation = 7;
+  event.first_seq = seq;
+  if (seq == 1)
+    event.series = {{0, {ServiceName("api"), ProbeName("health")}},
+                    {3, {ServiceName("gone"), ProbeName("old")}}};
+  Observation seen;
+  seen.status = status;
+  seen.latency = 1234us;
+  seen.values = {{"length", 3.5}};
+  seen.phases = {{Phase::connect, 5us}};
+  seen.evidence = "HTTP \xff 503";
+  event.rows = {{0, at, true, seen}};
+  return event;
+}
+
+// An agent, a window, a fact, an open incident with an order and a notification, a validation under
+// an older policy.
+core::State full_state() {
+  core::State state;
+  Instant now = kStart;
+  const auto step = [&](core::Event event, Duration after = 1s) {
+    now += after;
+    return core::step(state, event, now);
+  };
+  auto policy = compile({{"policy.yaml", kPolicy}});
+  if (!policy) throw std::runtime_error(policy.error().message);
+  step(core::Started{3});
+  step(core::PolicyChanged{*policy, "directory"});
+  step(core::AgentAttached{AgentName("a"), 7, "1.0", {{"role", "edge"}}, -5ms, {"restart-api"}});
+  step(core::AgentAttached{AgentName("b"), 1, "1.0", {{"role", "db"}}, {}, {}});
+  step(result(1, Status::ok, now), 40s);
+  step(core::OperatorAsked{"mia", core::StartValidation{ValidationId("v-1"), ServiceName("api")}});
+  auto other = compile({{"policy.yaml", std::string(kPolicy) + "# changed\n"}});
+  if (!other) throw std::runtime_error(other.error().message);
+  step(core::PolicyChanged{*other, "mia"});
+  step(result(2, Status::critical, now), 5s);
+  step(core::OperatorAsked{
+      "mia", core::SetFact{FactName("customers"), ServiceName("api"), cel::Value(9)}});
+  step(core::Tick{}, 2s);
+  return state;
+}
+
+Result<core::State> decode(const std::vector<std::string>& records) {
+  StateDecoder decoder(compile);
+  for (const std::string& record : records)
+    if (const auto added = decoder.add(record); !added) return added.error();
+  return decoder.finish();
+}
+
+TEST(SnapshotCodec, GivesBackWhatWasWritten) {
+  const core::State state = full_state();
+  ASSERT_EQ(state.incidents.size(), 1u);
+  ASSERT_FALSE(state.actions_running.empty());
+  ASSERT_FALSE(state.notifications_pending.empty());
+  ASSERT_EQ(state.validations.size(), 1u);
+  ASSERT_NE(state.validations.begin()->second.policy, state.policy);
+
+  const auto records = encode_state(state);
+  const auto back = decode(records);
+
+  ASSERT_TRUE(back) << back.error().message;
+  EXPECT_EQ(encode_state(*back), records);
+  EXPECT_EQ(digest(*back), digest(state));
+  EXPECT_EQ(back->policy->digest, state.policy->digest);
+  EXPECT_EQ(back->vantages, state.vantages);
+  EXPECT_EQ(core::next_wake(*back), core::next_wake(state));
+  const core::SeriesState& series = back->agents.at(AgentName("a")).series.begin()->second;
+  EXPECT_EQ(series.inputs, &back->inputs->probes.begin()->second);
+  EXPECT_EQ(series.confirmed_by,
+            state.agents.at(AgentName("a")).series.begin()->second.confirmed_by);
+  EXPECT_EQ(series.window.over(1min, back->now).samples, 2u);
+}
+
+TEST(SnapshotCodec, KeepsAStateOfNothing) {
+  const core::State state;
+
+  const auto back = decode(encode_state(state));
+
+  ASSERT_TRUE(back) << back.error().message;
+  EXPECT_EQ(digest(*back), digest(state));
+}
+
+TEST(SnapshotCodec, GivesEveryStateADigestOfItsOwn) {
+  core::State state = full_state();
+  const std::string before = digest(state);
+  EXPECT_EQ(before.size(), 64u);
+  EXPECT_EQ(digest(full_state()), before);
+
+  ++state.agents.at(AgentName("a")).last_seq;
+
+  EXPECT_NE(digest(state), before);
+}
+
+TEST(SnapshotCodec, RefusesWhatDoesNotAddUp) {
+  const auto records = encode_state(full_state());
+
+  auto no_base = records;
+  no_base.erase(no_base.begin());
+  auto no_policy = records;
+  no_policy.erase(no_policy.begin() + 1);
+  auto two_bases = records;
+  two_bases.insert(two_bases.begin(), records.front());
+
+  EXPECT_THAT(decode(no_base).error().message, HasSubstr("base"));
+  EXPECT_FALSE(decode(no_policy));
+  EXPECT_THAT(decode(two_bases).error().message, HasSubstr("second base"));
+  EXPECT_FALSE(decode({}));
+}
+
+// The checksum of the file finds damage first; what gets past it, or was never checked, must still
+// be no more than refused.
+TEST(SnapshotCodec, SurvivesDamagedRecords) {
+  const auto records = encode_state(full_state());
+  std::mt19937 random(20261121);
+  int refused = 0;
+  for (int i = 0; i < 3000; ++i) {
+    auto damaged = records;
+    std::string& record = damaged[random() % damaged.size()];
+    if (record.empty()) continue;
+    record[random() % record.size()] = static_cast<char>(random());
+    const auto back = decode(damaged);
+    if (!back)
+      ++refused;
+    else
+      EXPECT_FALSE(encode_state(*back).empty());
+  }
+  EXPECT_GT(refused, 0);
+}
+
+}  // namespace
+}  // namespace firebreak::store
