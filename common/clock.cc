@@ -1,6 +1,8 @@
 // SystemClock: the one place that asks the machine for the time.
 #include "common/clock.h"
 
+#include <time.h>
+
 #include <algorithm>
 
 namespace firebreak {
@@ -11,6 +13,13 @@ SystemClock::SystemClock(Instant not_before)
 
 std::chrono::steady_clock::time_point SystemClock::steady() const {
   return std::chrono::steady_clock::now();
+}
+
+Duration SystemClock::since_boot() const {
+  timespec time{};
+  ::clock_gettime(CLOCK_BOOTTIME, &time);
+  return std::chrono::duration_cast<Duration>(std::chrono::seconds(time.tv_sec) +
+                                              std::chrono::nanoseconds(time.tv_nsec));
 }
 
 WallTime SystemClock::wall() const {

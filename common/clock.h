@@ -12,6 +12,10 @@ class Clock {
   virtual ~Clock() = default;
   // For intervals; starts anywhere, never goes back.
   [[nodiscard]] virtual std::chrono::steady_clock::time_point steady() const = 0;
+  // For intervals that count the time in which the host slept, too.
+  [[nodiscard]] virtual Duration since_boot() const {
+    return std::chrono::duration_cast<Duration>(steady().time_since_epoch());
+  }
   // For people.
   [[nodiscard]] virtual WallTime wall() const = 0;
   // The process's time line (see common/time.h): never before an Instant that it returned earlier.
@@ -24,6 +28,7 @@ class SystemClock final : public Clock {
   // it even when the wall clock was set back meanwhile.
   explicit SystemClock(Instant not_before = Instant{});
   [[nodiscard]] std::chrono::steady_clock::time_point steady() const override;
+  [[nodiscard]] Duration since_boot() const override;
   [[nodiscard]] WallTime wall() const override;
   [[nodiscard]] Instant now() const override;
 
