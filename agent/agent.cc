@@ -18,6 +18,7 @@
 #include "agent/epoch_file.h"
 #include "agent/inbound.h"
 #include "agent/schedule.h"
+#include "agent/time_line.h"
 #include "agent/uplink.h"
 #include "common/limits.h"
 #include "common/log.h"
@@ -35,13 +36,6 @@ constexpr Duration kTellEvery = 10s;
 constexpr Duration kActuatorAnswersWithin = 1s;  // before the first hello
 constexpr auto kExpiryWarning = std::chrono::days(14);
 constexpr std::size_t kRefusedProbesLogged = 10;
-
-std::uint64_t random_incarnation() {
-  std::random_device entropy;
-  std::uint64_t incarnation = 0;
-  while (incarnation == 0) incarnation = std::uint64_t{entropy()} << 32 | entropy();
-  return incarnation;
-}
 
 Observation not_run(Reason reason, std::string why) {
   Observation observation;
@@ -90,8 +84,10 @@ Result<AgentSettings> prepare(Config config, const Clock& clock) {
   auto handed_over = HandedOver::open(config.state);
   if (!handed_over) return handed_over.error();
   warn_of_expiry(config.tls, clock.wall());
-  AgentSettings settings{std::move(config), AgentName(material->identity.name),
-                         random_incarnation(), UplinkOptions{}, *std::move(handed_over)};
+  auto spool = open_spool(config.state, config.spool, clock);
+  if (!spool) return spool.error();
+  AgentSettings settings{std::move(config), AgentName(material->identity.name), *std::move(spool),
+                         UplinkOptions{}, *std::move(handed_over)};
   settings.uplink.epoch_seen = *epoch;
   return settings;
 }
@@ -105,7 +101,8 @@ class Agent::Impl {
         settings_(std::move(settings)),
         stopped_(std::move(stopped)),
         schedule_(settings_.name.str()),
-        uplink_(io, clock, Rng(settings_.incarnation), uplink_settings(), uplink_handlers()),
+        seed_(settings_.spool.start.incarnation),
+        uplink_(io, clock, Rng(seed_), uplink_settings(), uplink_handlers()),
         due_timer_(io),
         start_timer_(io),
         tell_timer_(io) {}
@@ -133,9 +130,7 @@ class Agent::Impl {
   }
 
  private:
-  [[nodiscard]] Instant now() const {
-    return Instant{std::chrono::duration_cast<Duration>(clock_.steady().time_since_epoch())};
-  }
+  [[nodiscard]] Instant now() const { return time_line(clock_); }
 
   UplinkSettings uplink_settings() {
     UplinkSettings uplink;
@@ -144,7 +139,7 @@ class Agent::Impl {
     uplink.labels = settings_.config.labels;
     uplink.version = FIREBREAK_VERSION;
     uplink.state = settings_.config.state;
-    uplink.incarnation = settings_.incarnation;
+    uplink.spool = std::move(settings_.spool);
     uplink.options = settings_.uplink;
     return uplink;
   }
@@ -181,7 +176,7 @@ class Agent::Impl {
     start_timer_.async_wait([this](const error_code& cancelled) {
       if (!cancelled) start_link();
     });
-    actuator_.emplace(io_, clock_, Rng(settings_.incarnation + 1), settings_.config.actuator,
+    actuator_.emplace(io_, clock_, Rng(seed_ + 1), settings_.config.actuator,
                       std::move(settings_.handed_over), std::move(handlers));
   }
 
@@ -230,7 +225,7 @@ class Agent::Impl {
     due_at_ = due;
     due_timer_.cancel();
     if (!due) return;
-    due_timer_.expires_at(std::chrono::steady_clock::time_point(due->time_since_epoch()));
+    due_timer_.expires_after(std::max<Duration>(*due - now(), Duration::zero()));
     due_timer_.async_wait([this](const error_code& cancelled) {
       if (cancelled) return;
       due_at_.reset();
@@ -322,11 +317,13 @@ class Agent::Impl {
   }
 
   void tell_losses() {
-    const std::uint64_t dropped = uplink_.outbox().dropped();
+    const std::uint64_t dropped = uplink_.dropped();
     const std::uint64_t skipped = schedule_.skipped();
     if (dropped > told_dropped_)
-      log::warning("results were dropped at the bound: no coordinator takes them",
-                   {{"results", dropped - told_dropped_}});
+      log::warning(
+          "results were dropped at the spool's bound: no coordinator takes them, or the disk is "
+          "full",
+          {{"results", dropped - told_dropped_}});
     if (skipped > told_skipped_)
       log::warning(
           "runs were skipped: a probe takes longer than its interval, or this host is "
@@ -341,6 +338,7 @@ class Agent::Impl {
   AgentSettings settings_;
   std::function<void()> stopped_;
   Schedule schedule_;
+  std::uint64_t seed_ = 0;  // of jitter
   Uplink uplink_;
   std::optional<ActuatorClient> actuator_;
   std::optional<Prober> prober_;

@@ -1,7 +1,7 @@
 // The agent: runs the probes that its coordinator assigns and reports what they see.
 //
-// Everything happens on the one thread that runs the given io_context. The agent's time line is
-// its steady clock: an Instant here is microseconds on it, never a time of day.
+// Everything happens on the one thread that runs the given io_context, but waiting for the disk. An
+// Instant here is a point on the agent's time line (agent/time_line.h), never a time of day.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +10,7 @@
 
 #include "agent/config.h"
 #include "agent/handed_over.h"
+#include "agent/spool_thread.h"
 #include "agent/uplink_fsm.h"
 #include "common/clock.h"
 #include "common/ids.h"
@@ -23,10 +24,10 @@ namespace firebreak::agent {
 
 struct AgentSettings {
   Config config;
-  AgentName name;                 // from the certificate
-  std::uint64_t incarnation = 0;  // random, not 0; also the seed of jitter
-  UplinkOptions uplink;           // `epoch_seen` from the state folder
-  HandedOver handed_over;         // likewise
+  AgentName name;  // from the certificate
+  OpenedSpool spool;
+  UplinkOptions uplink;    // `epoch_seen` from the state folder
+  HandedOver handed_over;  // likewise
 };
 
 // Reads what the configuration names: certificate (of an agent), key, authority, state folder.

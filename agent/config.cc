@@ -112,6 +112,21 @@ std::string read_socket(const yaml::Node& node, yaml::Problems& problems) {
   return path;
 }
 
+void read_spool(const yaml::Node& node, yaml::Problems& problems, spool::LogLimits& spool) {
+  if (!node) return;
+  yaml::MapReader map(node, "'spool'", problems);
+  constexpr auto in_mib = [](std::uint64_t bytes) {
+    return static_cast<std::int64_t>(bytes >> 20);
+  };
+  if (const yaml::Node size = map.optional("size_mib"))
+    if (const auto mib =
+            size.as_int(problems, in_mib(limits::kSpoolBytesMin), in_mib(limits::kSpoolBytesMax)))
+      spool.bytes_max = static_cast<std::uint64_t>(*mib) << 20;
+  if (const yaml::Node age = map.optional("age"))
+    spool.age_max = age.as_duration(problems, limits::kSpoolAgeMin, limits::kSpoolAgeMax)
+                        .value_or(spool.age_max);
+}
+
 void read_log(const yaml::Node& node, yaml::Problems& problems, Config& config) {
   if (!node) return;
   yaml::MapReader map(node, "'log'", problems);
@@ -128,6 +143,7 @@ Config read_config(const yaml::Node& root, yaml::Problems& problems) {
   config.tls = yaml::read_tls_files(map.required("tls"), problems);
   config.labels = read_labels(map.optional("labels"), problems);
   config.state = yaml::read_absolute_path(map.required("state"), problems);
+  read_spool(map.optional("spool"), problems, config.spool);
   config.actuator = read_socket(map.optional("actuator"), problems);
   read_log(map.optional("log"), problems, config);
   return config;

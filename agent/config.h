@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/spool/log.h"
 #include "common/log.h"
 #include "common/pki.h"
 #include "common/result.h"
@@ -18,8 +19,9 @@ struct Config {
   std::vector<std::string> coordinators;  // "host:port" as gRPC takes it; at least one, no doubles
   pki::TlsFiles tls;                      // absolute paths; the key may be "credential:NAME"
   std::map<std::string, std::string> labels;
-  std::string state;     // a folder of the agent's own, absolute
-  std::string actuator;  // its socket, absolute; empty: this host only probes
+  std::string state;       // a folder of the agent's own, absolute
+  spool::LogLimits spool;  // what of it may hold results
+  std::string actuator;    // its socket, absolute; empty: this host only probes
   log::Level log_level = log::Level::info;
   log::Format log_format = log::Format::text;
 };

@@ -11,6 +11,7 @@
 
 #include "agent/epoch_file.h"
 #include "agent/link_stream.h"
+#include "agent/time_line.h"
 #include "common/log.h"
 #include "common/text.h"
 #include "proto/wire.h"
@@ -36,13 +37,19 @@ class Uplink::Impl {
         clock_(clock),
         settings_(std::move(settings)),
         handlers_(std::move(handlers)),
+        outbox_({}, settings_.spool.start),
+        incarnation_(settings_.spool.start.incarnation),
         fsm_(with_coordinators(settings_), outbox_, rng),
-        timer_(io) {}
+        timer_(io),
+        spool_(io, clock, std::move(settings_.spool),
+               [this](SpoolDone done) { spooled(std::move(done)); }) {}
 
   void resume(const link::Event& event) {
     has_sent_ = false;
     perform(fsm_.resume(event, now()));
     while (std::exchange(has_sent_, false)) perform(fsm_.resume(link::Woken{}, now()));
+    if (const auto due = outbox_.work_due(); due && *due <= now())
+      spool_.begin(outbox_.take_work());
     set_timer();
   }
 
@@ -65,6 +72,7 @@ class Uplink::Impl {
 
   [[nodiscard]] bool is_attached() const { return fsm_.is_attached(); }
   [[nodiscard]] const Outbox& outbox() const { return outbox_; }
+  [[nodiscard]] std::uint64_t dropped() const { return outbox_.dropped() + counts_.dropped; }
 
   [[nodiscard]] std::string describe() const {
     const std::string& address = settings_.coordinators[fsm_.coordinator()];
@@ -74,17 +82,15 @@ class Uplink::Impl {
   }
 
  private:
-  [[nodiscard]] Instant now() const {
-    return Instant{std::chrono::duration_cast<Duration>(clock_.steady().time_since_epoch())};
-  }
+  [[nodiscard]] Instant now() const { return time_line(clock_); }
 
   void set_timer() {
-    const Instant wake = fsm_.next_wake();
+    const Instant wake = std::min(fsm_.next_wake(), outbox_.work_due().value_or(Instant::max()));
     if (wake == timer_at_) return;
     timer_at_ = wake;
     timer_.cancel();
     if (wake == Instant::max()) return;
-    timer_.expires_at(std::chrono::steady_clock::time_point(wake.time_since_epoch()));
+    timer_.expires_after(std::max<Duration>(wake - now(), Duration::zero()));
     timer_.async_wait([this](const boost::system::error_code& cancelled) {
       if (cancelled) return;
       timer_at_.reset();
@@ -120,8 +126,13 @@ class Uplink::Impl {
     log::info("attached", {{"coordinator", settings_.coordinators[fsm_.coordinator()]},
                            {"epoch", fsm_.epoch_seen()}});
     // Only now: a coordinator that is refused has committed nothing that counts.
-    if (const auto acked = outbox_.ack(welcome_acked_); !acked) {
+    if (const auto acked = outbox_.ack(welcome_acked_, now()); !acked) {
       protocol_error_ = acked.error().message;
+      log::error(
+          "the coordinator knows results that this host does not: its state folder is a copy of an "
+          "older one; what was kept is dropped, and counting begins anew",
+          {{"state", settings_.state}, {"acknowledged", welcome_acked_}});
+      outbox_.start_over();
       return;
     }
     handlers_.attached();
@@ -145,6 +156,7 @@ class Uplink::Impl {
 
   void on(const link::Close& close) {
     stream_.reset();
+    outbox_.end_stream();
     trouble_ = close.reason;
     const bool is_wanted = fsm_.state() == UplinkFsm::State::stopped;
     log::write(is_wanted ? log::Level::info : log::Level::warning, "link closed",
@@ -153,13 +165,27 @@ class Uplink::Impl {
 
   void on(const link::Stopped&) {
     stream_.reset();
-    handlers_.stopped();
+    outbox_.end_stream();
+    outbox_.hurry();
+    is_ending_ = true;
+    if (!outbox_.has_work_under_way() && outbox_.pending() == 0) handlers_.stopped();
+  }
+
+  void spooled(SpoolDone done) {
+    counts_ = done.counts;
+    const bool is_written = done.is_written;
+    const bool is_renamed = std::exchange(incarnation_, done.incarnation) != done.incarnation;
+    outbox_.work_done(std::move(done), now());
+    if (is_renamed) resume(link::Broken{"this agent counts its results anew"});
+    // A disk that refuses does not keep the agent from stopping.
+    if (is_ending_ && (outbox_.pending() == 0 || !is_written)) return handlers_.stopped();
+    resume(link::Woken{});
   }
 
   [[nodiscard]] v1::AgentMessage hello() const {
     v1::AgentMessage message;
     v1::Hello& hello = *message.mutable_hello();
-    hello.set_incarnation(settings_.incarnation);
+    hello.set_incarnation(incarnation_);
     hello.set_version(settings_.version);
     hello.set_protocol(kProtocol);
     hello.mutable_labels()->insert(settings_.labels.begin(), settings_.labels.end());
@@ -218,7 +244,7 @@ class Uplink::Impl {
 
   void acked(const v1::Ack& ack) {
     if (fsm_.is_attached()) {
-      const auto acked = outbox_.ack(ack.seq());
+      const auto acked = outbox_.ack(ack.seq(), now());
       if (!acked) return resume(link::Broken{acked.error().message});
     }
     resume(link::Received{});
@@ -234,6 +260,7 @@ class Uplink::Impl {
   UplinkSettings settings_;
   UplinkHandlers handlers_;
   Outbox outbox_;
+  std::uint64_t incarnation_ = 0;
   UplinkFsm fsm_;
   std::optional<LinkStream> stream_;
   boost::asio::steady_timer timer_;
@@ -244,6 +271,9 @@ class Uplink::Impl {
   std::string trouble_;         // why there is no link
   bool has_sent_ = false;       // since the machine was last asked
   bool has_told_drops_ = false;
+  bool is_ending_ = false;  // stopped, but for what is to be written
+  spool::LogCounts counts_;
+  SpoolThread spool_;  // last: it ends first, and what it has to say then goes nowhere
 };
 
 Uplink::Uplink(boost::asio::io_context& io, const Clock& clock, Rng rng, UplinkSettings settings,
@@ -287,6 +317,10 @@ bool Uplink::is_attached() const {
 
 const Outbox& Uplink::outbox() const {
   return impl_->outbox();
+}
+
+std::uint64_t Uplink::dropped() const {
+  return impl_->dropped();
 }
 
 std::string Uplink::describe() const {

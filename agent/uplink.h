@@ -2,7 +2,7 @@
 // what a coordinator asks to the agent.
 //
 // Belongs to the thread that runs the given io_context. What to do when is UplinkFsm's, what is
-// kept is Outbox's; this is where they meet the network and the disk.
+// kept where is Outbox's; this is where they meet the network and the disk.
 #pragma once
 
 #include <cstdint>
@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "agent/outbox.h"
+#include "agent/spool_thread.h"
 #include "agent/uplink_fsm.h"
 #include "common/clock.h"
 #include "common/ids.h"
@@ -37,9 +38,9 @@ struct UplinkSettings {
   pki::TlsFiles tls;
   std::map<std::string, std::string> labels;
   std::string version;
-  std::string state;              // the folder that remembers the epoch
-  std::uint64_t incarnation = 0;  // random, not 0
-  UplinkOptions options;          // `coordinators` is set from the above
+  std::string state;      // the folder that remembers the epoch
+  OpenedSpool spool;      // its incarnation is the link's
+  UplinkOptions options;  // `coordinators` is set from the above
 };
 
 // Each is called from the loop; none of them while the link is being stopped, but `stopped`.
@@ -62,7 +63,8 @@ class Uplink {
   Uplink& operator=(const Uplink&) = delete;
 
   void start();
-  // Sends what is there and waits for its acknowledgement, but not long; then `stopped`.
+  // Sends what is there and waits for its acknowledgement, but not long; what is left is written to
+  // the spool; then `stopped`.
   void stop();
 
   // The names that this host allows. A coordinator learns them when the link comes up, so a change
@@ -77,6 +79,8 @@ class Uplink {
 
   [[nodiscard]] bool is_attached() const;
   [[nodiscard]] const Outbox& outbox() const;
+  // Results lost at the bounds, in memory and on disk, in this life of the agent.
+  [[nodiscard]] std::uint64_t dropped() const;
   // "attached to main.example:7443" or "no coordinator: ...", one line, escaped.
   [[nodiscard]] std::string describe() const;
 

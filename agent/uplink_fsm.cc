@@ -119,7 +119,7 @@ void UplinkFsm::stream(Instant now, Actions& actions) {
                    actions);
   }
   const bool is_finished = state_ == State::draining   ? outbox_.batches_in_flight() == 0
-                           : state_ == State::stopping ? outbox_.size() == 0
+                           : state_ == State::stopping ? outbox_.is_empty()
                                                        : false;
   if (is_finished || (state_ != State::streaming && now >= finish_by_)) {
     return give_up(state_ == State::draining ? "the coordinator asked to reconnect later"

@@ -28,8 +28,6 @@ inline constexpr auto kKeepaliveTimeout = 10s;   // an unanswered ping this old 
 inline constexpr auto kHandshakeTimeout = 5s;    // TCP and TLS of one connection
 
 // Agent.
-inline constexpr std::size_t kUnackedResultsMax =
-    200000;  // 3 h of 20 results/s, about 40 MB; oldest OK results go first
 inline constexpr std::size_t kBatchesInFlightMax = 16;  // window of batches without an ack
 inline constexpr auto kFlushInterval = 1s;              // and at once when a verdict changes
 inline constexpr auto kHeartbeatInterval = 5s;

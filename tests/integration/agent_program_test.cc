@@ -23,7 +23,9 @@
 
 #include "common/clock.h"
 #include "common/pki.h"
+#include "common/probe_spec.h"
 #include "proto/credentials.h"
+#include "proto/wire.h"
 #include "tests/support/fake_coordinator.h"
 #include "tests/support/files.h"
 #include "tests/support/temp_dir.h"
@@ -97,14 +99,18 @@ class NotifySocket {
   NotifySocket& operator=(const NotifySocket&) = delete;
 
   [[nodiscard]] std::string variable() const { return "NOTIFY_SOCKET=" + path_; }
-  // Takes messages until one holds `text`.
-  [[nodiscard]] bool wait_for(const std::string& text) const {
+  // Takes messages until one holds `text`. `number`: what stands before it.
+  [[nodiscard]] bool wait_for(const std::string& text, std::uint64_t* number = nullptr) const {
     std::array<char, 4096> buffer{};
     while (true) {
       const ssize_t size = ::recv(fd_, buffer.data(), buffer.size(), 0);
       if (size <= 0) return false;
       const std::string_view said(buffer.data(), static_cast<std::size_t>(size));
-      if (said.find(text) != std::string_view::npos) return true;
+      const std::size_t at = said.find(text);
+      if (at == std::string_view::npos) continue;
+      if (number != nullptr)
+        *number = std::stoull(std::string(said.substr(said.rfind(' ', at - 2))));
+      return true;
     }
   }
 
@@ -123,15 +129,36 @@ class AgentProgram : public ::testing::Test {
     const auto agent = pki::issue(dir_.path(), {pki::Role::agent, "web-1", {}, 30}, now);
     ASSERT_TRUE(agent) << agent.error().message;
     agent_ = *agent;
-    const auto coordinator =
-        pki::issue(dir_.path(), {pki::Role::coordinator, "main", {"127.0.0.1"}, 30}, now);
-    ASSERT_TRUE(coordinator) << coordinator.error().message;
-    const auto credentials =
-        server_credentials({coordinator->certificate, coordinator->key, dir_ / "ca.crt"});
-    ASSERT_TRUE(credentials) << credentials.error().message;
-    coordinator_ = std::make_unique<FakeCoordinator>(*credentials);
+    start_coordinator();
     ASSERT_EQ(::mkdir((dir_ / "state").c_str(), 0700), 0);
     configure(coordinator_->address());
+  }
+
+  void start_coordinator() {
+    if (!credentials_) {
+      const auto coordinator = pki::issue(
+          dir_.path(), {pki::Role::coordinator, "main", {"127.0.0.1"}, 30}, SystemClock().wall());
+      ASSERT_TRUE(coordinator) << coordinator.error().message;
+      const auto credentials =
+          server_credentials({coordinator->certificate, coordinator->key, dir_ / "ca.crt"});
+      ASSERT_TRUE(credentials) << credentials.error().message;
+      credentials_ = *credentials;
+    }
+    coordinator_ = std::make_unique<FakeCoordinator>(credentials_);
+  }
+
+  // One probe, ten times a second; nobody listens at port 1.
+  void assign_probe() {
+    HttpSpec http;
+    http.url = "http://127.0.0.1:1/";
+    ProbeSpec spec;
+    spec.kind = std::move(http);
+    spec.every = std::chrono::milliseconds(100);
+    v1::CoordinatorMessage message;
+    auto& entry = *message.mutable_assignment()->add_probes();
+    *entry.mutable_key() = wire::to_proto(ProbeKey{ServiceName("api"), ProbeName("health")});
+    *entry.mutable_spec() = wire::to_proto(spec);
+    coordinator_->send(std::move(message));
   }
 
   void configure(const std::string& coordinator, const std::string& more = "") {
@@ -153,6 +180,7 @@ class AgentProgram : public ::testing::Test {
 
   TempDir dir_;
   pki::KeyPairFiles agent_;
+  std::shared_ptr<grpc::ServerCredentials> credentials_;
   std::unique_ptr<FakeCoordinator> coordinator_;
 };
 
@@ -219,23 +247,75 @@ TEST_F(AgentProgram, FeedsTheWatchdogAndTellsItsStatus) {
   EXPECT_TRUE(coordinator_->wait_for_end());
 }
 
-TEST_F(AgentProgram, ComesBackAfterAKillAsANewIncarnation) {
+TEST_F(AgentProgram, ComesBackAfterAKillUnderTheSameIncarnation) {
   v1::Hello first;
   {
     const Program agent(command(), log_path());
     first = coordinator_->attach(5);
-    v1::CoordinatorMessage ask;
-    ask.mutable_probe_now()->set_request_id("r1");
-    coordinator_->send(std::move(ask));
-    // It has an answer to what came after the welcome.
-    ASSERT_TRUE(coordinator_->next(From::kProbeNowResult)) << log();
+    assign_probe();
+    ASSERT_TRUE(coordinator_->next(From::kResults)) << log();  // what was sent is on disk
   }
   const Program agent(command(), log_path());
 
   const v1::Hello second = coordinator_->attach(5);
 
-  EXPECT_NE(second.incarnation(), first.incarnation());
+  EXPECT_EQ(second.incarnation(), first.incarnation());
+  EXPECT_EQ(second.first_unacked_seq(), 1U);
   EXPECT_EQ(second.epoch_seen(), 5U) << log();
+}
+
+TEST_F(AgentProgram, EverythingSpooledWithoutACoordinatorArrivesOnceAfterAKill) {
+  v1::Hello before;
+  std::uint64_t kept = 0;
+  {
+    const NotifySocket manager(dir_ / "notify");
+    const Program agent(command(), log_path(), {manager.variable(), "WATCHDOG_USEC=20000"});
+    before = coordinator_->attach(1);
+    assign_probe();
+    ASSERT_TRUE(coordinator_->next(From::kResults)) << log();
+    coordinator_.reset();
+    while (kept < 50) {
+      ASSERT_TRUE(manager.wait_for("results kept", &kept)) << log();
+    }
+  }
+  start_coordinator();
+  configure(coordinator_->address());
+  const Program agent(command(), log_path());
+
+  const v1::Hello after = coordinator_->attach(1);
+  EXPECT_EQ(after.incarnation(), before.incarnation());
+  EXPECT_EQ(after.first_unacked_seq(), 1U);
+  std::uint64_t next = 1;
+  // What was pushed in the last second before the kill may not have been on disk.
+  while (next < kept - 20) {
+    const auto message = coordinator_->next(From::kResults);
+    ASSERT_TRUE(message) << log();
+    EXPECT_EQ(message->results().first_seq(), next);
+    EXPECT_EQ(message->results().dropped_before(), 0U);
+    next += static_cast<std::uint64_t>(message->results().ref_size());
+  }
+}
+
+TEST_F(AgentProgram, AStateFolderThatIsAnOlderCopyIsNoticed) {
+  const Program agent(command(), log_path());
+  const v1::Hello first = coordinator_->attach(1, 1000);  // it knows a thousand results of ours
+  EXPECT_TRUE(coordinator_->wait_for_end());
+  v1::Hello again = coordinator_->attach(1);
+  while (again.incarnation() == first.incarnation()) again = coordinator_->attach(1, 1000);
+
+  EXPECT_NE(again.incarnation(), 0U);
+  assign_probe();
+  const auto message = coordinator_->next(From::kResults);
+  ASSERT_TRUE(message) << log();
+  EXPECT_EQ(message->results().first_seq(), 1U);
+  EXPECT_THAT(log(), HasSubstr("older one"));
+}
+
+TEST_F(AgentProgram, TwoAgentsDoNotShareAStateFolder) {
+  const Program agent(command(), log_path());
+  coordinator_->attach(1);
+  EXPECT_EQ(run(command()), 1);
+  EXPECT_THAT(log(), HasSubstr("does another agent use it?"));
 }
 
 // --- With the actuator ---------------------------------------------------------------------------

@@ -52,6 +52,17 @@ TEST(AgentConfig, ReadsHowToLog) {
   EXPECT_THAT(refusal(kGood + "log: {level: loud}\n"), HasSubstr("a.yaml:4:14: error"));
 }
 
+TEST(AgentConfig, ReadsHowMuchTheSpoolMayHold) {
+  const auto config = parse_config("a.yaml", kGood + "spool: {size_mib: 64, age: 2d}\n");
+
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->spool.bytes_max, 64U << 20);
+  EXPECT_EQ(config->spool.age_max, std::chrono::hours(48));
+  EXPECT_EQ(parse_config("a.yaml", kGood)->spool.bytes_max, limits::kSpoolBytesDefault);
+  EXPECT_THAT(refusal(kGood + "spool: {size_mib: 0}\n"), HasSubstr("a.yaml:4:19: error"));
+  EXPECT_THAT(refusal(kGood + "spool: {age: 1s}\n"), HasSubstr("a.yaml:4:14: error"));
+}
+
 TEST(AgentConfig, TakesOneCoordinatorOrSeveral) {
   const auto one = parse_config("a.yaml", kTls + "state: /s\ncoordinators: main.example:7443\n");
   const auto more = parse_config(

@@ -4,15 +4,17 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/support/spool_turns.h"
+
 namespace firebreak::agent {
 namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 using Actions = std::vector<link::Action>;
 
-constexpr Instant kStart{seconds(1000)};
+constexpr Instant kStart{kBooted + seconds(1000)};
 
 template <class T>
 const T* find(const Actions& actions) {
@@ -22,7 +24,7 @@ const T* find(const Actions& actions) {
   return nullptr;
 }
 
-class Uplink : public testing::Test {
+class Uplink : public ::testing::Test {
  protected:
   static UplinkOptions options() {
     UplinkOptions options;
@@ -37,6 +39,7 @@ class Uplink : public testing::Test {
   }
   void attach() {
     ASSERT_TRUE(find<link::Open>(resume(link::Started{})));
+    outbox.restart_stream();
     ASSERT_TRUE(find<link::Attached>(resume(link::Welcomed{5})));
   }
   void push(bool news) {
@@ -44,9 +47,11 @@ class Uplink : public testing::Test {
     result.key = {ServiceName{"api"}, ProbeName{"health"}};
     result.news = news;
     ASSERT_TRUE(outbox.push(std::move(result), now));
+    disk.run(outbox, now);
   }
 
   Instant now = kStart;
+  firebreak::testing::SpoolTurns disk;
   Outbox outbox;
   UplinkFsm fsm{options(), outbox, Rng(1)};
 };
@@ -152,12 +157,14 @@ TEST_F(Uplink, AnyMessageKeepsTheLinkAlive) {
   EXPECT_TRUE(fsm.is_attached());
 }
 
-TEST_F(Uplink, NewsGoesAtOnceTheRestWithTheFlush) {
+TEST_F(Uplink, SendsAsSoonAsItIsOnDisk) {
   attach();
   push(false);
   EXPECT_FALSE(find<link::SendResults>(resume(link::Woken{})));
-  EXPECT_TRUE(find<link::SendResults>(wake()));
+  now = *outbox.work_due();
   EXPECT_EQ(now, kStart + limits::kFlushInterval);
+  disk.run(outbox, now);
+  EXPECT_TRUE(find<link::SendResults>(resume(link::Woken{})));
   (void)outbox.take_batch(now);
 
   push(true);
@@ -167,6 +174,8 @@ TEST_F(Uplink, NewsGoesAtOnceTheRestWithTheFlush) {
 TEST_F(Uplink, NothingIsSentBeforeTheWelcome) {
   push(true);
   EXPECT_FALSE(find<link::SendResults>(resume(link::Started{})));
+  outbox.restart_stream();
+  disk.run(outbox, now);
   EXPECT_FALSE(find<link::SendResults>(resume(link::Woken{})));
   EXPECT_TRUE(find<link::SendResults>(resume(link::Welcomed{5})));
 }
@@ -180,7 +189,7 @@ TEST_F(Uplink, DrainFinishesWhatIsInFlightThenReconnectsLater) {
   EXPECT_FALSE(find<link::SendResults>(resume(link::Woken{})));
   EXPECT_TRUE(fsm.is_attached());
 
-  ASSERT_TRUE(outbox.ack(1));
+  ASSERT_TRUE(outbox.ack(1, now));
   EXPECT_TRUE(find<link::Close>(resume(link::Received{})));
   EXPECT_GE(fsm.next_wake(), now + seconds(20));
   EXPECT_EQ(fsm.coordinator(), 1u);
@@ -202,10 +211,12 @@ TEST_F(Uplink, DrainDoesNotWaitForEverAndItsPauseIsBounded) {
 TEST_F(Uplink, StoppingFlushesThenStops) {
   attach();
   push(false);
+  outbox.hurry();
+  disk.run(outbox, now);
   EXPECT_TRUE(find<link::SendResults>(resume(link::StopAsked{})));
   (void)outbox.take_batch(now);
   EXPECT_FALSE(find<link::Stopped>(resume(link::Woken{})));
-  ASSERT_TRUE(outbox.ack(1));
+  ASSERT_TRUE(outbox.ack(1, now));
   const Actions actions = resume(link::Received{});
   EXPECT_TRUE(find<link::Close>(actions));
   EXPECT_TRUE(find<link::Stopped>(actions));
@@ -214,7 +225,7 @@ TEST_F(Uplink, StoppingFlushesThenStops) {
 
 TEST_F(Uplink, StoppingDoesNotWaitLongForAcks) {
   attach();
-  push(false);
+  push(true);
   resume(link::StopAsked{});
   (void)outbox.take_batch(now);
   EXPECT_TRUE(find<link::Stopped>(wake()));
