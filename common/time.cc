@@ -36,6 +36,12 @@ Error bad_duration(std::string_view text) {
                         "' is not a duration; write it like 30s, 5m, 1h30m or 250ms");
 }
 
+// Unsigned, because the most negative duration has no positive counterpart.
+std::uint64_t magnitude_us(Duration duration) {
+  const auto us = static_cast<std::uint64_t>(duration.count());
+  return duration < Duration{0} ? std::uint64_t{0} - us : us;
+}
+
 std::string printed(const char* format, auto... values) {
   std::array<char, 64> buffer{};
   std::snprintf(buffer.data(), buffer.size(), format, values...);
@@ -78,25 +84,25 @@ Result<Duration> parse_duration(std::string_view text) {
 std::string format_duration(Duration duration) {
   if (duration.count() == 0) return "0s";
   std::string text = duration.count() < 0 ? "-" : "";
-  std::int64_t rest = std::abs(duration.count());
+  std::uint64_t rest = magnitude_us(duration);
   for (const Unit& unit : kUnits) {
-    const std::int64_t whole = rest / unit.us;
-    rest %= unit.us;
+    const std::uint64_t whole = rest / static_cast<std::uint64_t>(unit.us);
+    rest %= static_cast<std::uint64_t>(unit.us);
     if (whole > 0) text += std::to_string(whole) + std::string(unit.name);
   }
   return text;
 }
 
 std::string humanize_duration(Duration duration) {
-  const double seconds = static_cast<double>(duration.count()) / 1e6;
+  const double seconds = static_cast<double>(magnitude_us(duration)) / 1e6;
+  const std::string sign = duration < Duration{0} ? "-" : "";
   const long whole = std::lround(seconds);
-  if (seconds < 0) return "-" + humanize_duration(-duration);
-  if (seconds < 0.001) return printed("%.0f us", seconds * 1e6);
-  if (seconds < 0.9995) return printed("%.0f ms", seconds * 1e3);
-  if (seconds < 59.95) return printed("%.1f s", seconds);
-  if (whole < 3600) return printed("%ld min %02ld s", whole / 60, whole % 60);
-  if (whole < 86400) return printed("%ld h %02ld min", whole / 3600, whole / 60 % 60);
-  return printed("%ld d %02ld h", whole / 86400, whole / 3600 % 24);
+  if (seconds < 0.001) return sign + printed("%.0f us", seconds * 1e6);
+  if (seconds < 0.9995) return sign + printed("%.0f ms", seconds * 1e3);
+  if (seconds < 59.95) return sign + printed("%.1f s", seconds);
+  if (whole < 3600) return sign + printed("%ld min %02ld s", whole / 60, whole % 60);
+  if (whole < 86400) return sign + printed("%ld h %02ld min", whole / 3600, whole / 60 % 60);
+  return sign + printed("%ld d %02ld h", whole / 86400, whole / 3600 % 24);
 }
 
 std::string format_rfc3339(Instant at) {

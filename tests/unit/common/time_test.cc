@@ -38,6 +38,17 @@ TEST(HumanizeDuration, RoundsForPeople) {
   EXPECT_EQ(humanize_duration(26h), "1 d 02 h");
 }
 
+TEST(HumanizeDuration, TakesWhateverAnAgentsClockIsOutBy) {
+  EXPECT_EQ(humanize_duration(-185s), "-3 min 05 s");
+  EXPECT_EQ(humanize_duration(Duration::max()), "106751991 d 04 h");
+  EXPECT_EQ(humanize_duration(Duration::min()), "-106751991 d 04 h");
+}
+
+TEST(FormatDuration, WritesTheExtremes) {
+  EXPECT_EQ(format_duration(Duration::max()), "106751991d4h54s775ms807us");
+  EXPECT_EQ(format_duration(Duration::min()), "-106751991d4h54s775ms808us");
+}
+
 TEST(FormatRfc3339, IsUtcWithMilliseconds) {
   EXPECT_EQ(format_rfc3339(instant_from_unix_us(1795230847123456)), "2026-11-21T03:14:07.123Z");
 }
