@@ -21,7 +21,16 @@ Error refused(std::string_view text, std::string_view why) {
 
 bool is_host_character(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-         c == '.' || c == '_' || c == ':';
+         c == '.' || c == '_';
+}
+
+// A colon belongs to IPv6 addresses alone: "host%3A1" would be read back as another URL.
+bool is_host(const urls::url_view_base& parsed, const std::string& host) {
+  if (parsed.host_type() == urls::host_type::ipv6)
+    return std::all_of(host.begin(), host.end(),
+                       [](char c) { return c == ':' || is_host_character(c); });
+  return parsed.host_type() != urls::host_type::ipvfuture &&
+         std::all_of(host.begin(), host.end(), is_host_character);
 }
 
 Result<Url> check(const urls::url_view_base& parsed, std::string_view text) {
@@ -34,7 +43,7 @@ Result<Url> check(const urls::url_view_base& parsed, std::string_view text) {
     return refused(text, "put credentials into basic_password_file or bearer_token_file");
   url.host = parsed.host_address();
   if (url.host.empty()) return refused(text, "it names no host");
-  if (!std::all_of(url.host.begin(), url.host.end(), is_host_character))
+  if (!is_host(parsed, url.host))
     return refused(text, "its host holds a character that no host name has");
   url.port = url.tls ? 443 : 80;
   if (parsed.has_port() && !parsed.port().empty()) {
@@ -43,6 +52,8 @@ Result<Url> check(const urls::url_view_base& parsed, std::string_view text) {
   }
   const auto path = parsed.encoded_path();
   const auto query = parsed.encoded_query();
+  // Boost 1.81 takes "http://host:.com/" for the path ".com/".
+  if (!path.empty() && path.front() != '/') return refused(text, "its port is not a number");
   url.target = path.empty() ? "/" : std::string(path.data(), path.size());
   if (parsed.has_query()) url.target += "?" + std::string(query.data(), query.size());
   return url;

@@ -30,10 +30,26 @@ TEST(Url, IsWrittenForTheHostHeader) {
 }
 
 TEST(Url, WhatCannotBeAskedIsRefused) {
-  for (const char* text :
-       {"", "host", "/path", "ftp://host/", "http://", "http:///path", "http://user:pw@host/",
-        "http://host/#part", "http://host:0/", "http://host:65536/", "http://ho st/",
-        "http://host/a b", "http://host%0d%0aEvil/", "http://host/\r\nEvil: 1", "http://host%00/"})
+  for (const char* text : {"",
+                           "host",
+                           "/path",
+                           "ftp://host/",
+                           "http://",
+                           "http:///path",
+                           "http://user:pw@host/",
+                           "http://host/#part",
+                           "http://host:0/",
+                           "http://host:65536/",
+                           "http://host:.com/",
+                           "http://host:x",
+                           "http://ho st/",
+                           "http://host/a b",
+                           "http://host%0d%0aEvil/",
+                           "http://host%3A1/",
+                           "http://%3A%3A1/",
+                           "http://[v1.a]/",
+                           "http://host/\r\nEvil: 1",
+                           "http://host%00/"})
     EXPECT_FALSE(parse_url(text)) << text;
   EXPECT_FALSE(parse_url("http://host/" + std::string(10000, 'x')));
 }
