@@ -70,6 +70,14 @@ std::string frame(const pb::ActuatorReply& reply) {
   return bytes + body;
 }
 
+// An intent without a name would be taken for a refusal, and its id be forgotten.
+bool names_nothing(const pb::ActuatorRecord& record) {
+  if (record.has_intent())
+    return record.intent().action_id().empty() || record.intent().name().empty();
+  if (record.has_ended()) return record.ended().action_id().empty();
+  return record.record_case() == pb::ActuatorRecord::kAcknowledged && record.acknowledged().empty();
+}
+
 Order order_from(const pb::ActionOrder& in) {
   Order order;
   order.id = ActionId(in.action_id());
@@ -158,6 +166,8 @@ std::string encode_record(const Record& record) {
 Result<Record> decode_record(std::string_view bytes) {
   pb::ActuatorRecord message;
   if (!parse(message, bytes)) return make_error(Errc::corrupt, "a record cannot be parsed");
+  if (names_nothing(message))
+    return make_error(Errc::corrupt, "a record does not say which action it is about");
   Record record;
   record.at = instant_from_unix_us(message.at_unix_us());
   switch (message.record_case()) {

@@ -107,6 +107,14 @@ TEST(Wire, RefusesAnOutcomeWithoutAState) {
   EXPECT_EQ(decode_outcome("\xff").error().message, "these bytes are not an outcome");
 }
 
+TEST(Wire, RefusesARecordThatNamesNoAction) {
+  for (const Record& record :
+       {Record{{}, Intent{ActionId(""), "restart", 1}}, Record{{}, Intent{ActionId("a1"), "", 1}},
+        Record{{}, Ended{}}, Record{{}, Acknowledged{}}})
+    EXPECT_EQ(decode_record(encode_record(record)).error().message,
+              "a record does not say which action it is about");
+}
+
 TEST(Wire, MakesHostileTextValid) {
   Outcome outcome = some_outcome();
   outcome.output = "a\xff";
