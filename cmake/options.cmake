@@ -6,6 +6,7 @@ set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 
 option(FIREBREAK_TESTS "build the tests" ON)
+option(FIREBREAK_FUZZ "build the fuzz targets for libFuzzer; needs clang" OFF)
 option(FIREBREAK_BENCH "build the benchmarks" OFF)
 set(FIREBREAK_SANITIZE "" CACHE STRING "-fsanitize= list for every target, for example address,undefined")
 
