@@ -326,7 +326,7 @@ class Agent::Impl {
           {{"results", dropped - told_dropped_}});
     if (skipped > told_skipped_)
       log::warning(
-          "runs were skipped: a probe takes longer than its interval, or this host is "
+          "runs were skipped: a probe takes longer than its interval, or this host slept or is "
           "too slow",
           {{"runs", skipped - told_skipped_}});
     told_dropped_ = dropped;

@@ -2,14 +2,15 @@
 #include "agent/schedule.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "common/rng.h"
 
 namespace firebreak::agent {
 namespace {
 
-// A probe that is new here runs soon whatever its interval; spread so that a thousand new ones do
-// not start at once.
+// A probe that is new here, or was missed because the host slept, runs soon whatever its interval;
+// spread so that a thousand of them do not start at once.
 constexpr Duration kFirstRunWithin = std::chrono::seconds(5);
 
 // The same in every build and on every host, unlike std::hash.
@@ -52,7 +53,8 @@ void Schedule::replace(std::vector<AssignedProbe> probes, Instant now) {
     const std::uint64_t hash = stable_hash(agent_, assigned.key);
     Probe probe;
     probe.offset = reduced(hash, assigned.spec.every);
-    probe.due = now + reduced(hash, std::min(assigned.spec.every, kFirstRunWithin));
+    probe.spread = reduced(hash, std::min(assigned.spec.every, kFirstRunWithin));
+    probe.due = now + probe.spread;
     probe.spec = std::make_shared<const ProbeSpec>(std::move(assigned.spec));
     const auto [added, is_new] = probes_.try_emplace(assigned.key, std::move(probe));
     if (is_new) queue_.emplace(added->second.due, added->first);
@@ -65,7 +67,15 @@ std::vector<DueRun> Schedule::take_due(Instant now) {
   while (!queue_.empty() && queue_.begin()->first <= now) {
     const ProbeKey key = queue_.begin()->second;
     Probe& probe = probes_.at(key);
-    set_due(key, probe, next_on_grid(probe.offset, probe.spec->every, now));
+    if (now - probe.due >= probe.spec->every) {
+      // After a sleep, all at once would be a burst, and a day a long time to wait.
+      catch_up(key, probe, now);
+      ++skipped_;
+      continue;
+    }
+    const bool was_missed = std::exchange(probe.is_missed, false);
+    const Instant after = was_missed ? now + probe.spec->every / 2 : now;
+    set_due(key, probe, next_on_grid(probe.offset, probe.spec->every, after));
     if (probe.run != 0) {
       ++skipped_;
       continue;
@@ -75,6 +85,13 @@ std::vector<DueRun> Schedule::take_due(Instant now) {
     due.push_back({probe.run, key, probe.spec});
   }
   return due;
+}
+
+void Schedule::catch_up(const ProbeKey& key, Probe& probe, Instant now) {
+  const Instant soon = now + Duration{1} + probe.spread;
+  const Instant on_grid = next_on_grid(probe.offset, probe.spec->every, now);
+  probe.is_missed = soon < on_grid;
+  set_due(key, probe, std::min(soon, on_grid));
 }
 
 std::optional<Instant> Schedule::next_due() const {

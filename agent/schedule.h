@@ -1,9 +1,10 @@
 // When each assigned probe runs, and when a change of verdict is believed. Pure; not thread-safe.
 //
 // A probe runs on a grid of its own: every `every`, at an offset that agent and key alone decide,
-// so restarts do not move it and agents do not run in step. The agent's time line is its steady
-// clock (see agent.h). A run that would overlap the one before it, or that was missed because the
-// host slept, is skipped: there is never a burst to catch up.
+// so restarts do not move it and agents do not run in step. Time is the agent's time line
+// (agent/time_line.h): steps of the wall clock do not exist here, and a suspend is a jump ahead. A
+// run that would overlap the one before it, or that was missed because the host slept, is skipped;
+// what was missed runs once, within seconds, and there is never a burst to catch up.
 #pragma once
 
 #include <cstdint>
@@ -60,14 +61,16 @@ class Schedule {
   std::optional<Judgement> observed(const ProbeKey& key, Status status, Instant now);
 
   [[nodiscard]] std::size_t size() const { return probes_.size(); }
-  // Runs skipped because the one before was still going on.
+  // Runs skipped because the one before was still going on, or the host slept.
   [[nodiscard]] std::uint64_t skipped() const { return skipped_; }
 
  private:
   struct Probe {
     std::shared_ptr<const ProbeSpec> spec;
     Duration offset{};  // of the grid, in [0, every)
+    Duration spread{};  // of runs that are to come soon
     Instant due;
+    bool is_missed = false;           // `due` is off the grid, to catch up
     std::uint64_t run = 0;            // 0: not running
     std::optional<Status> confirmed;  // the last status that was believed
     std::optional<Status> candidate;  // the one that is being confirmed
@@ -77,6 +80,7 @@ class Schedule {
   using Probes = std::map<ProbeKey, Probe>;
 
   void set_due(const ProbeKey& key, Probe& probe, Instant due);
+  void catch_up(const ProbeKey& key, Probe& probe, Instant now);
   Judgement judge(const ProbeKey& key, Probe& probe, Status status, Instant now);
 
   std::string agent_;

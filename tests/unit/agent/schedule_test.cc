@@ -1,6 +1,9 @@
 // Probes run on their grid, never in a burst, and a change is believed only when it was confirmed.
 #include "agent/schedule.h"
 
+#include <algorithm>
+#include <map>
+
 #include <gtest/gtest.h>
 
 namespace firebreak::agent {
@@ -76,16 +79,47 @@ TEST(Schedule, SpreadsManyNewProbes) {
   EXPECT_LT(schedule.take_due(kStart + seconds(1)).size(), 40u);
 }
 
-TEST(Schedule, SkipsWhatWasMissedWhileTheHostSlept) {
-  Schedule schedule("edge-1");
-  schedule.replace({a_probe("health")}, kStart);
-  const Next first = run_next(schedule);
-  (void)schedule.finished(first.run.id, Status::ok, first.at);
+TEST(Schedule, WhatWasMissedWhileTheHostSleptRunsOnceAndSoon) {
+  for (const Duration every : {Duration(seconds(1)), Duration(std::chrono::hours(24))}) {
+    Schedule schedule("edge-1");
+    schedule.replace({a_probe("health", every)}, kStart);
+    const Next first = run_next(schedule);
+    (void)schedule.finished(first.run.id, Status::ok, first.at);
 
-  const Instant woken = first.at + std::chrono::hours(8);
-  EXPECT_EQ(schedule.take_due(woken).size(), 1u);
-  EXPECT_TRUE(schedule.take_due(woken).empty());
-  EXPECT_GT(*schedule.next_due(), woken);
+    const Instant woken = first.at + std::chrono::hours(80);
+    EXPECT_TRUE(schedule.take_due(woken).empty());
+    const Next after = run_next(schedule);
+    EXPECT_GT(after.at, woken);
+    EXPECT_LE(after.at, woken + seconds(5));
+    EXPECT_TRUE(schedule.finished(after.run.id, Status::ok, after.at));
+    EXPECT_TRUE(schedule.take_due(after.at).empty());
+  }
+}
+
+TEST(Schedule, AThousandProbesDoNotStartTogetherAfterASleep) {
+  Schedule schedule("edge-1");
+  std::vector<AssignedProbe> probes;
+  for (int i = 0; i < 1000; ++i)
+    probes.push_back(a_probe(("p" + std::to_string(i)).c_str(), seconds(20)));
+  schedule.replace(probes, kStart);
+  for (const DueRun& run : schedule.take_due(kStart + seconds(5)))
+    (void)schedule.finished(run.id, Status::ok, kStart + seconds(6));
+
+  const Instant woken = kStart + std::chrono::hours(8);
+  std::map<ProbeKey, int> runs;
+  std::size_t most = 0;
+  for (Instant now = woken; now < woken + seconds(6); now += milliseconds(100)) {
+    const auto due = schedule.take_due(now);
+    most = std::max(most, due.size());
+    for (const DueRun& run : due) {
+      ++runs[run.key];
+      (void)schedule.finished(run.id, Status::ok, now);
+    }
+  }
+  EXPECT_LT(most, 60U);  // a thousand in five seconds, tenths of a second: twenty each
+  EXPECT_EQ(runs.size(), 1000U);
+  EXPECT_TRUE(
+      std::all_of(runs.begin(), runs.end(), [](const auto& each) { return each.second == 1; }));
 }
 
 TEST(Schedule, DoesNotOverlapARunThatTakesLong) {
