@@ -431,7 +431,8 @@ TEST_F(SpoolDamage, EvidenceIsBounded) {
     open();
   }
   std::size_t copies = 0;
-  for (const std::string& name : *files_.list()) if (name.starts_with("damaged-")) ++copies;
+  for (const std::string& name : *files_.list())
+    if (name.starts_with("damaged-")) ++copies;
   EXPECT_LE(copies, limits::kSpoolEvidenceFilesMax);
   EXPECT_GT(copies, 0U);
   EXPECT_EQ(read().size(), 20U);
