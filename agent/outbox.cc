@@ -10,12 +10,12 @@ namespace firebreak::agent {
 
 using spool::Lane;
 
-Outbox::Outbox(OutboxLimits limits, SpoolStart start) : limits_(limits), kept_(start.kept) {
-  for (auto& [ref, key] : start.series) {
+Outbox::Outbox(OutboxLimits limits, const SpoolStart& start) : limits_(limits), kept_(start.kept) {
+  for (const auto& [ref, key] : start.series) {
     if (ref >= limits_.series_max) continue;
     if (keys_.size() <= ref) keys_.resize(ref + 1);
     refs_.emplace(*key, ref);
-    keys_[ref] = std::move(key);
+    keys_[ref] = key;
   }
   defined_.resize(keys_.size());
   acked_ = acked_in_spool_ = sent_ = loaded_ = start.acked;

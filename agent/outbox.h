@@ -53,7 +53,7 @@ struct QueuedResult {
 
 class Outbox {
  public:
-  explicit Outbox(OutboxLimits limits = {}, SpoolStart start = {});
+  explicit Outbox(OutboxLimits limits = {}, const SpoolStart& start = {});
 
   // Keeps the result. While the disk takes none, the oldest of those in memory go at the bound:
   // healthy ones first, then repeated faults, then news. resource_exhausted when its series would

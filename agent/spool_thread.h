@@ -25,7 +25,7 @@ struct OpenedSpool {
   std::unique_ptr<spool::Log> log;
   SpoolStart start;
 };
-// Opens FOLDER/spool on the caller's thread, which takes about a second for each 256 MiB.
+// Opens FOLDER/spool on the caller's thread, which takes about two seconds for each 256 MiB.
 Result<OpenedSpool> open_spool(const std::string& folder, spool::LogLimits limits,
                                const Clock& clock);
 
