@@ -47,8 +47,10 @@ class Driver {
   void request(std::string_view bytes) {
     const auto request = actuator::decode_request(bytes);
     if (!request) return expect(!request.error().message.empty(), "an error says why");
-    if (const auto* acknowledged = std::get_if<actuator::Acknowledged>(&*request))
-      return remember({now_, *acknowledged});
+    if (const auto* acknowledged = std::get_if<actuator::Acknowledged>(&*request)) {
+      if (history_.find(acknowledged->id) != nullptr) remember({now_, *acknowledged});
+      return;
+    }
     if (const auto* order = std::get_if<actuator::Order>(&*request)) obey(*order);
   }
 
@@ -60,7 +62,7 @@ class Driver {
     if (!sent) broken("an outcome can be sent on", sent.error().message);
     const auto again = actuator::decode_outcome(actuator::encode_outcome(*sent));
     expect(again && *again == *sent, "an outcome is the same when it is sent on");
-    remember({now_, actuator::Ended{*sent}});
+    if (!sent->id.empty()) remember({now_, actuator::Ended{*sent}});
   }
 
   void record(std::string_view bytes) {
@@ -126,6 +128,7 @@ class Driver {
     const bool known = history_.find(order.id) != nullptr;
     if (const auto* refuse = std::get_if<actuator::Refuse>(&decision)) {
       expect(!refuse->reason.empty(), "a refusal says why");
+      if (order.id.empty()) return;  // as the server does: nobody could ask for this outcome
       actuator::Outcome refused;
       refused.id = order.id;
       refused.state = actuator::State::refused;
