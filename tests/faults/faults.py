@@ -10,11 +10,14 @@ import traceback
 
 sys.dont_write_bytecode = True
 import kill_points  # noqa: E402
+import power_cuts  # noqa: E402
 from checks import Findings  # noqa: E402
 from deployment import Broken  # noqa: E402
 
 SKIPPED = 77
 SHORT_POINTS = 14
+SHORT_CUTS = 60
+COMPLAINTS_SHOWN = 20
 
 
 def quantile(values, q):
@@ -30,6 +33,7 @@ FAULTS = {
     "kill-coordinator": kill("coordinator"),
     "kill-agent": kill("agent"),
     "kill-actuator": kill("actuator"),
+    "power-cuts": lambda bin_folder, options, findings: power_cuts.run(bin_folder, options.power_cuts, findings),
 }
 
 
@@ -49,14 +53,17 @@ def print_table(rows):
         print(f"{findings.name:24} {findings.points:7} {findings.lost:11} {findings.doubled:8} {findings.other:6} {times[0]:>12} "
               f"{times[1]:>8} {took:6.0f} s  {findings.note}")
     for findings, _ in rows:
-        for complaint in findings.complaints:
+        for complaint in findings.complaints[:COMPLAINTS_SHOWN]:
             print(f"FAIL: {complaint}")
+        if len(findings.complaints) > COMPLAINTS_SHOWN:
+            print(f"FAIL: {findings.name}: {len(findings.complaints) - COMPLAINTS_SHOWN} more")
 
 
 def main():
     parser = argparse.ArgumentParser(description="Does to the real programs what the world does, and checks what is left.")
     parser.add_argument("--bin", required=True, help="the build folder")
     parser.add_argument("--kill-points", type=int, default=SHORT_POINTS, help="per program (%(default)s)")
+    parser.add_argument("--power-cuts", type=int, default=SHORT_CUTS, help="moments (%(default)s)")
     parser.add_argument("faults", nargs="*", metavar="FAULT", help="all by default: " + ", ".join(FAULTS))
     options = parser.parse_args()
     unknown = [name for name in options.faults if name not in FAULTS]

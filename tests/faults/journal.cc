@@ -6,9 +6,11 @@
 #include <string>
 #include <utility>
 
+#include <boost/crc.hpp>
 #include <boost/json.hpp>
 
 #include "coordinator/policy/loader.h"
+#include "coordinator/store/journal_codec.h"
 #include "coordinator/store/store.h"
 #include "tests/faults/content.h"
 
@@ -16,6 +18,8 @@ namespace firebreak::faults {
 namespace {
 
 namespace json = boost::json;
+
+constexpr std::size_t kIncidentsMax = 1000;
 
 struct Life {
   std::uint64_t last = 0;
@@ -29,11 +33,20 @@ class Summary {
  public:
   void take(const store::JournalEntry& entry) {
     ++entries_;
+    mix(std::to_string(entry.position) + "@" + format_utc(entry.at));
+    mix(store::encode_batch({entry}));
     if (const auto* results = std::get_if<core::ResultsReceived>(&entry.event)) take(*results);
     if (const auto* started = std::get_if<core::Started>(&entry.event)) epoch_ = started->epoch;
     if (const auto* report = std::get_if<core::ActionReported>(&entry.event))
       actions_[report->action.str()].emplace_back(to_string(report->state));
   }
+
+  void take(const store::OutboxEntry& waiting) {
+    mix(std::to_string(waiting.id) + (waiting.started ? "!" : "?"));
+    mix(store::encode_effect(waiting.effect));
+  }
+  void take(const core::Incident& incident) { mix(store::encode_incident(incident)); }
+  void take_epoch(std::uint64_t epoch) { mix(std::to_string(epoch)); }
 
   void print() const {
     json::object agents;
@@ -48,12 +61,17 @@ class Summary {
     json::object actions;
     for (const auto& [id, states] : actions_)
       actions[id] = json::array(states.begin(), states.end());
-    const json::object all{
-        {"entries", entries_}, {"epoch", epoch_}, {"agents", agents}, {"actions", actions}};
+    const json::object all{{"entries", entries_},
+                           {"epoch", epoch_},
+                           {"digest", crc_.checksum()},
+                           {"agents", agents},
+                           {"actions", actions}};
     std::printf("%s\n", json::serialize(all).c_str());
   }
 
  private:
+  void mix(std::string_view bytes) { crc_.process_bytes(bytes.data(), bytes.size()); }
+
   void take(const core::ResultsReceived& event) {
     Life& life = lives_[{event.agent.str(), event.incarnation}];
     const bool is_recorder = event.agent.str().rfind("rec", 0) == 0;
@@ -71,6 +89,7 @@ class Summary {
 
   std::uint64_t entries_ = 0;
   std::uint64_t epoch_ = 0;
+  boost::crc_32_type crc_;  // over everything that was read
   std::map<std::pair<std::string, std::uint64_t>, Life> lives_;
   std::map<std::string, std::vector<std::string>> actions_;
 };
@@ -90,8 +109,15 @@ Result<> summarize(const std::string& file) {
     return {};
   });
   if (!read) return read.error();
-  if (const auto waiting = (*store)->outbox(); !waiting) return waiting.error();
-  if (const auto past = (*store)->past_incidents(1000); !past) return past.error();
+  const auto outbox = (*store)->outbox();
+  if (!outbox) return outbox.error();
+  for (const store::OutboxEntry& waiting : *outbox) summary.take(waiting);
+  const auto past = (*store)->past_incidents(kIncidentsMax);
+  if (!past) return past.error();
+  for (const core::Incident& incident : *past) summary.take(incident);
+  const auto epoch = (*store)->take_leadership();
+  if (!epoch) return epoch.error();
+  summary.take_epoch(*epoch);
   summary.print();
   return {};
 }
