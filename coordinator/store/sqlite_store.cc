@@ -17,7 +17,9 @@
 #include <utility>
 
 #include "common/assert.h"
+#include "common/text.h"
 #include "coordinator/store/journal_codec.h"
+#include "coordinator/store/log_check.h"
 #include "coordinator/store/store.h"
 
 namespace firebreak::store {
@@ -71,7 +73,8 @@ using Database = std::unique_ptr<sqlite3, CloseDatabase>;
 
 Error sqlite_error(sqlite3* db, const std::string& path, const std::string& doing) {
   const int code = sqlite3_errcode(db) & 0xff;
-  const std::string said = path + ": cannot " + doing + ": " + sqlite3_errmsg(db);
+  // It may quote a damaged file.
+  const std::string said = path + ": cannot " + doing + ": " + escape_line(sqlite3_errmsg(db));
   switch (code) {
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
@@ -566,6 +569,7 @@ Result<std::unique_ptr<Store>> open_sqlite(const std::string& path, PolicyCompil
   auto lock = take_lock(path);
   if (!lock) return lock.error();
   if (const auto created = create_if_missing(path); !created) return created.error();
+  if (const auto whole = check_log(path + "-wal"); !whole) return whole.error();
   auto db = open_database(path);
   if (!db) return db.error();
   if (const auto checked = check_or_create_schema(db->get(), path); !checked)

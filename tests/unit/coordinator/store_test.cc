@@ -13,6 +13,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "tests/support/files.h"
 #include "tests/support/temp_dir.h"
 
 namespace firebreak::store {
@@ -346,6 +347,21 @@ INSTANTIATE_TEST_SUITE_P(
         Damage{"changed_effect", "UPDATE outbox SET effect = x'00'"},
         Damage{"changed_incident", "UPDATE incidents SET doc = x'00'"}),
     [](const auto& suite) { return std::string(suite.param.name); });
+
+TEST(SqliteStoreErrors, EscapesWhatSqliteQuotesFromADamagedFile) {
+  const testing::TempDir folder;
+  const std::string path = folder / "db";
+  must_open(path);
+  std::string bytes = testing::read_file(path);
+  const std::size_t at = bytes.find("CREATE TABLE journal(");
+  ASSERT_NE(at, std::string::npos);
+  bytes[at + 20] = '\x1b';
+  testing::write_file(path, bytes);
+  const auto store = open_sqlite(path, no_policies);
+  ASSERT_FALSE(store);
+  EXPECT_EQ(store.error().message.find('\x1b'), std::string::npos) << store.error().message;
+  EXPECT_THAT(store.error().message, HasSubstr("x1b"));
+}
 
 }  // namespace
 }  // namespace firebreak::store
