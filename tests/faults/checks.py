@@ -107,7 +107,7 @@ def read_store(deployment, database):
     shutil.rmtree(copy, ignore_errors=True)
     shutil.copytree(os.path.dirname(database), copy)
     done = subprocess.run([os.path.join(deployment.bin, "tests/faults/faults_journal"),
-                           os.path.join(copy, os.path.basename(database))], capture_output=True, text=True, timeout=60, check=False)
+                           os.path.join(copy, os.path.basename(database))], capture_output=True, encoding="utf-8", errors="replace", timeout=60, check=False)
     if done.returncode == 0:
         return json.loads(done.stdout), None
     return None, done.stderr.strip() or f"the reader ended with {done.returncode}"

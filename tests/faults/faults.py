@@ -9,6 +9,7 @@ import time
 import traceback
 
 sys.dont_write_bytecode = True
+import damage  # noqa: E402
 import kill_points  # noqa: E402
 import power_cuts  # noqa: E402
 from checks import Findings  # noqa: E402
@@ -17,6 +18,7 @@ from deployment import Broken  # noqa: E402
 SKIPPED = 77
 SHORT_POINTS = 14
 SHORT_CUTS = 60
+SHORT_DAMAGES = 150
 COMPLAINTS_SHOWN = 20
 
 
@@ -34,6 +36,7 @@ FAULTS = {
     "kill-agent": kill("agent"),
     "kill-actuator": kill("actuator"),
     "power-cuts": lambda bin_folder, options, findings: power_cuts.run(bin_folder, options.power_cuts, findings),
+    "damaged-files": lambda bin_folder, options, findings: damage.run(bin_folder, options.damages, findings),
 }
 
 
@@ -64,6 +67,7 @@ def main():
     parser.add_argument("--bin", required=True, help="the build folder")
     parser.add_argument("--kill-points", type=int, default=SHORT_POINTS, help="per program (%(default)s)")
     parser.add_argument("--power-cuts", type=int, default=SHORT_CUTS, help="moments (%(default)s)")
+    parser.add_argument("--damages", type=int, default=SHORT_DAMAGES, help="of files (%(default)s)")
     parser.add_argument("faults", nargs="*", metavar="FAULT", help="all by default: " + ", ".join(FAULTS))
     options = parser.parse_args()
     unknown = [name for name in options.faults if name not in FAULTS]

@@ -42,7 +42,7 @@ class Summary {
   }
 
   void take(const store::OutboxEntry& waiting) {
-    mix(std::to_string(waiting.id) + (waiting.started ? "!" : "?"));
+    mix(std::to_string(waiting.id));
     mix(store::encode_effect(waiting.effect));
   }
   void take(const core::Incident& incident) { mix(store::encode_incident(incident)); }
