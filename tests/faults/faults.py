@@ -12,6 +12,7 @@ sys.dont_write_bytecode = True
 import damage  # noqa: E402
 import kill_points  # noqa: E402
 import power_cuts  # noqa: E402
+import troubles  # noqa: E402
 from checks import Findings  # noqa: E402
 from deployment import Broken  # noqa: E402
 
@@ -37,6 +38,11 @@ FAULTS = {
     "kill-actuator": kill("actuator"),
     "power-cuts": lambda bin_folder, options, findings: power_cuts.run(bin_folder, options.power_cuts, findings),
     "damaged-files": lambda bin_folder, options, findings: damage.run(bin_folder, options.damages, findings),
+    "failing-disk": troubles.failing_disk,
+    "full-disk": troubles.full_disk,
+    "standstill": troubles.standstill,
+    "links": troubles.links,
+    "clocks": troubles.clocks,
 }
 
 
@@ -81,7 +87,7 @@ def main():
         findings, began = Findings(name), time.monotonic()
         try:
             FAULTS[name](options.bin, options, findings)
-        except (Broken, subprocess.SubprocessError) as error:
+        except (Broken, OSError, subprocess.SubprocessError) as error:
             traceback.print_exc()
             findings.complain("other", f"{name}: {error}")
         rows.append((findings, time.monotonic() - began))
