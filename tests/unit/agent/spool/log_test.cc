@@ -147,18 +147,20 @@ TEST_F(SpoolLog, AnAckRemovesWholeSegmentsButNeverTheMemoryOfTheNumbers) {
   EXPECT_EQ(log_->next_seq(), 2001U);
 }
 
-TEST_F(SpoolLog, TheHighestNumberIsRememberedWhenItsLaneIsAcknowledged) {
-  open();
-  append({an_entry(1)});
-  append({an_entry(2, Lane::news)});
-  log_->ack(2);
-  files_.crash(Survives::nothing);
-  open();
-  EXPECT_EQ(log_->next_seq(), 3U);
-  log_->ack(2);
-  files_.crash(Survives::nothing);
-  open();
-  EXPECT_EQ(log_->next_seq(), 3U);
+TEST_F(SpoolLog, TheHighestNumberIsRememberedWhicheverLaneHasIt) {
+  for (const Lane highest : kLanes) {
+    files_ = FakeFiles();
+    open();
+    for (const Lane lane : kLanes)
+      if (lane != highest) append({an_entry(log_->next_seq(), lane)});
+    append({an_entry(3, highest)});
+    for (int life = 0; life < 3; ++life) {
+      log_->ack(3);
+      files_.crash(Survives::nothing);
+      open();
+      EXPECT_EQ(log_->next_seq(), 4U) << life;
+    }
+  }
 }
 
 // --- Bounds --------------------------------------------------------------------------------------
@@ -275,13 +277,16 @@ TEST_F(SpoolLog, AfterAFailedFlushTheFileIsNotTrusted) {
 TEST_F(SpoolLog, EntriesOfAFailedFlushThatSurviveAreNotDoubled) {
   open();
   append({an_entry(1)});
-  files_.fail_syncs(1);
+  // The flush fails, and so does cutting off what it was about.
+  files_.plan({Fault::refuse, files_.operations() + 2, 2});
   const std::vector<Entry> more{an_entry(2), an_entry(3)};
   ASSERT_FALSE(log_->append(more, now_at({})));
   append(more);
+  EXPECT_EQ(log_->counts().kept, 3U);
   files_.crash(Survives::all);
   open();
   EXPECT_THAT(read(), ElementsAre(1, 2, 3));
+  EXPECT_EQ(log_->counts().kept, 3U);
 }
 
 // Every operation fails once, in each way; what append() said yes to is there afterwards.
