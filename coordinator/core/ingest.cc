@@ -152,8 +152,11 @@ void agent_attached(Turn& turn, const AgentAttached& event) {
   State& state = turn.state;
   AgentState& agent = state.agents[event.agent];
   agent.name = event.agent;
-  begin_incarnation(agent, event.incarnation);
   lose_agent(turn, agent);
+  // An earlier life, on a connection that was held up, or another host under the same name: were it
+  // taken for the agent again, the results of the life that goes on would count as repeats.
+  if (is_past(agent, event.incarnation)) return;
+  begin_incarnation(agent, event.incarnation);
   agent.attached = true;
   agent.version = event.version;
   agent.labels = event.labels;

@@ -230,10 +230,13 @@ void AgentHub::Impl::welcome(const StreamPtr& stream, const engine::View& view) 
                             ", this coordinator has " + std::to_string(epoch_) +
                             ": another one leads, or its store is an old copy"});
   const auto agent = view.state.agents.find(stream->agent());
+  if (agent == view.state.agents.end() || agent->second.incarnation != session.incarnation())
+    return stream->end({grpc::StatusCode::FAILED_PRECONDITION,
+                        "a later life of this agent has attached; is its certificate used on "
+                        "several hosts?"});
   v1::Welcome welcome;
   welcome.set_epoch(epoch_);
-  if (agent != view.state.agents.end() && agent->second.incarnation == session.incarnation())
-    welcome.set_acked_seq(agent->second.last_seq);
+  welcome.set_acked_seq(agent->second.last_seq);
   welcome.set_version(version_);
   welcome.set_protocol(kProtocol);
   stream->write([&](Outgoing& outgoing) { outgoing.welcome(std::move(welcome)); });

@@ -51,6 +51,25 @@ TEST(Ingest, TakesARepeatedResultOnce) {
   EXPECT_EQ(probe_status(world.state, kHealth), Status::ok);
 }
 
+TEST(Ingest, AnEarlierLifeThatComesBackDoesNotReplaceTheOneThatGoesOn) {
+  World world(kPolicy);
+  world.attach("a", {{"role", "edge"}}, 1);
+  world.attach("a", {{"role", "edge"}}, 2);
+
+  // A greeting of the first life that was held up, or a copy of the host that still runs it.
+  world.step(AgentAttached{AgentName("a"), 1, "1.0", {}, {}, {}});
+  const AgentState& agent = world.state.agents.at(AgentName("a"));
+  EXPECT_EQ(agent.incarnation, 2U);
+  EXPECT_FALSE(agent.attached);
+  EXPECT_TRUE(world.asked<SendAssignment>().empty());
+
+  world.attach("a", {{"role", "edge"}}, 2);
+  world.result("a", kHealth, Status::critical);
+  EXPECT_EQ(world.state.counters.results, 1U);
+  EXPECT_EQ(agent.last_seq, 1U);
+  EXPECT_EQ(probe_status(world.state, kHealth), Status::critical);
+}
+
 TEST(Ingest, TakesOnlyTheNewPartOfABatchThatOverlaps) {
   World world = one_agent();
   auto batch = world.batch("a", kHealth, observation(Status::ok), world.now);
