@@ -114,6 +114,19 @@ inline constexpr auto kDrainTimeout = 5s;  // agents leave within it, then the p
 inline constexpr std::size_t kCommitEventsMax = 1024;  // one transaction: a few ms on a slow disk
 inline constexpr std::size_t kCommitResultsMax = 20000;
 inline constexpr auto kTickIntervalMin = 10ms;  // each is a write to the disk
+inline constexpr auto kStoreRetryFirst =
+    250ms;                                      // a commit that found no room on the disk; doubling
+inline constexpr auto kStoreRetryLongest = 5s;  // there is room again: work goes on soon
+inline constexpr auto kJournalKeep = 168h;      // 7 days, unless coordinator.yaml says otherwise
+inline constexpr std::uint64_t kJournalBytes = 10ull << 30;
+inline constexpr auto kJournalKeepMin = 1h;
+inline constexpr std::uint64_t kJournalBytesMin = 64ull << 20;  // some minutes of a large fleet
+inline constexpr std::uint64_t kSnapshotResults = 1'000'000;    // replayed in about two seconds
+inline constexpr std::uint64_t kSnapshotEntries = 100'000;      // of the journal, likewise
+inline constexpr auto kSnapshotInterval = 10min;
+inline constexpr auto kSnapshotIntervalMin = 10s;  // each holds up the owner thread for a moment
+inline constexpr std::uint32_t kSnapshotRecordBytesMax =
+    64u << 20;  // one incident with all it may have
 inline constexpr std::size_t kTimelineEntriesMax =
     2000;  // per incident; the middle is cut, counted
 inline constexpr std::size_t kResolvedIncidentsKept =

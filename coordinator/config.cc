@@ -49,6 +49,37 @@ Address read_address(const yaml::Node& node, yaml::Problems& problems) {
   return address.value_or(Address{});
 }
 
+// "10GiB", "512MiB".
+std::optional<std::uint64_t> parse_size(std::string_view text) {
+  std::uint64_t number = 0;
+  const auto read = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (read.ec != std::errc{}) return std::nullopt;
+  const std::string_view unit(read.ptr,
+                              static_cast<std::size_t>(text.data() + text.size() - read.ptr));
+  const int shift = unit == "MiB" ? 20 : unit == "GiB" ? 30 : unit == "TiB" ? 40 : 0;
+  if (shift == 0 || number == 0 || number > (UINT64_MAX >> shift)) return std::nullopt;
+  return number << shift;
+}
+
+JournalLimits read_journal(const yaml::Node& node, yaml::Problems& problems) {
+  JournalLimits read;
+  if (!node) return read;
+  yaml::MapReader map(node, "'journal'", problems);
+  if (const auto keep = map.optional("keep").as_duration(problems, limits::kJournalKeepMin))
+    read.keep = *keep;
+  const yaml::Node size = map.optional("size");
+  if (!size) return read;
+  const auto text = size.as_string(problems);
+  const auto bytes = text ? parse_size(*text) : std::nullopt;
+  if (bytes && *bytes >= limits::kJournalBytesMin)
+    read.bytes = *bytes;
+  else if (text)
+    problems.error(
+        size.place(),
+        size.label() + " must be a size of at least 64MiB such as 10GiB, not '" + *text + "'");
+  return read;
+}
+
 Config read_config(const yaml::Node& root, yaml::Problems& problems) {
   yaml::MapReader map(root, "the coordinator's configuration", problems);
   Config config;
@@ -56,6 +87,7 @@ Config read_config(const yaml::Node& root, yaml::Problems& problems) {
   config.tls = yaml::read_tls_files(map.required("tls"), problems);
   config.policy = yaml::read_absolute_path(map.required("policy"), problems);
   config.state = yaml::read_absolute_path(map.required("state"), problems);
+  config.journal = read_journal(map.optional("journal"), problems);
   return config;
 }
 

@@ -1,14 +1,16 @@
 // The coordinator's own configuration: where it listens, who it is, where policy and state are.
 //
-// What it judges by is the policy, not this file. Every key but `listen` is required; the example
-// is deploy/examples/coordinator.yaml.
+// What it judges by is the policy, not this file. Every key but `listen` and `journal` is required;
+// the example is deploy/examples/coordinator.yaml.
 #pragma once
 
 #include <cstdint>
 #include <string>
 
+#include "common/limits.h"
 #include "common/pki.h"
 #include "common/result.h"
+#include "common/time.h"
 
 namespace firebreak::coordinator {
 
@@ -20,11 +22,18 @@ struct Address {
 // "host:port" as gRPC takes it, IPv6 in brackets.
 [[nodiscard]] std::string to_string(const Address& address);
 
+// How much of the journal stays; less of it, when a start needs less.
+struct JournalLimits {
+  Duration keep = limits::kJournalKeep;
+  std::uint64_t bytes = limits::kJournalBytes;
+};
+
 struct Config {
   Address listen;
   pki::TlsFiles tls;   // absolute paths; the key may be "credential:NAME"
   std::string policy;  // the folder of policy files, absolute
   std::string state;   // the folder of the store, absolute
+  JournalLimits journal;
 };
 
 // Pure. `file_name` is only used in messages. When anything is wrong, the message holds every

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <future>
+#include <mutex>
 #include <string>
 #include <utility>
 
@@ -73,6 +74,8 @@ class Coordinator::Parts {
   Result<> start_sender();
   Result<> start_engine(PolicyPtr policy);
   Result<> listen(const std::shared_ptr<grpc::ServerCredentials>& credentials);
+  void disk_is_full(const Error* why);
+  void show_health();
 
   const Config config_;
   const Clock& clock_;
@@ -83,6 +86,9 @@ class Coordinator::Parts {
   api::OperatorApi api_;
   std::unique_ptr<grpc::Server> server_;
   int port_ = 0;
+  std::mutex health_mutex_;  // guards what follows
+  grpc::Server* shown_ = nullptr;
+  bool is_full_ = false;
 };
 
 Result<> Coordinator::Parts::start() {
@@ -107,11 +113,18 @@ Result<> Coordinator::Parts::start_sender() {
 }
 
 Result<> Coordinator::Parts::start_engine(PolicyPtr policy) {
-  auto store = store::open_sqlite(config_.state + kStoreFile, compile);
+  store::SqliteOptions options;
+  options.journal_keep = config_.journal.keep;
+  options.journal_bytes = config_.journal.bytes;
+  options.warn = [](const std::string& what) { log::warning("store", {{"what", what}}); };
+  auto store = store::open_sqlite(config_.state + kStoreFile, compile, std::move(options));
   if (!store) return store.error();
+  engine_.on_full([this](const Error* why) { disk_is_full(why); });
   const auto recovered = engine_.start(std::move(*store), {&hub_, sender_.get(), &watchers_});
   if (!recovered) return recovered.error();
-  log::info("recovered", {{"epoch", recovered->epoch}, {"journal_entries", recovered->entries}});
+  log::info("recovered", {{"epoch", recovered->epoch},
+                          {"snapshot", recovered->snapshot},
+                          {"journal_entries", recovered->entries}});
   // An operator's policy outlives a restart, until the folder holds something new.
   if (policy->digest != recovered->directory_digest) return apply(std::move(policy));
   if (recovered->policy_digest != recovered->directory_digest)
@@ -145,8 +158,30 @@ Result<> Coordinator::Parts::listen(const std::shared_ptr<grpc::ServerCredential
     return make_error(Errc::unavailable,
                       "cannot listen on " + address +
                           "; is another coordinator running, and is the address this host's?");
+  {
+    const std::lock_guard lock(health_mutex_);
+    shown_ = server_.get();
+    show_health();
+  }
   log::info("listening", {{"address", config_.listen.host}, {"port", port_}});
   return {};
+}
+
+void Coordinator::Parts::disk_is_full(const Error* why) {
+  if (why != nullptr)
+    log::error("the disk is full: results and wishes are held back until there is room",
+               {{"error", why->message}});
+  else
+    log::info("there is room on the disk again: going on where it stopped");
+  const std::lock_guard lock(health_mutex_);
+  is_full_ = why != nullptr;
+  show_health();
+}
+
+// Under the mutex: what grpc.health.v1 answers.
+void Coordinator::Parts::show_health() {
+  if (shown_ != nullptr && shown_->GetHealthCheckService() != nullptr)
+    shown_->GetHealthCheckService()->SetServingStatus(!is_full_);
 }
 
 void Coordinator::Parts::report_health() {
@@ -155,13 +190,18 @@ void Coordinator::Parts::report_health() {
     std::size_t open = 0;
     for (const auto& [id, incident] : view.state.incidents)
       if (!incident.resolved) ++open;
-    sd::notify("WATCHDOG=1\nSTATUS=" + std::to_string(attached) + " agents attached, " +
+    const std::string trouble = view.unstored == nullptr ? "" : "THE DISK IS FULL; ";
+    sd::notify("WATCHDOG=1\nSTATUS=" + trouble + std::to_string(attached) + " agents attached, " +
                std::to_string(open) + " incidents open");
   });
 }
 
 void Coordinator::Parts::stop() {
   if (server_) {
+    {
+      const std::lock_guard lock(health_mutex_);
+      shown_ = nullptr;
+    }
     hub_.drain("the coordinator is stopping", kReconnectAfter);
     server_->Shutdown(std::chrono::system_clock::time_point(clock_.wall() + limits::kDrainTimeout));
     server_.reset();

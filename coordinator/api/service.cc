@@ -95,6 +95,7 @@ class OperatorApi::Service final : public v1::OperatorService::CallbackService {
     return read(context, [this, out](const View& view) {
       out->set_version(version_);
       fill_status(view.state, view.now, *out);
+      if (view.unstored != nullptr) out->set_store_trouble(view.unstored->message);
       return Result<>();
     });
   }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <condition_variable>
 #include <deque>
+#include <iterator>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -38,6 +39,10 @@ std::size_t weight(const core::Event& event) {
   return results == nullptr ? 0 : results->rows.size();
 }
 
+Error full(const Error& why) {
+  return make_error(Errc::unavailable, "the coordinator's disk is full: " + why.message);
+}
+
 Error stopped() {
   return make_error(Errc::unavailable,
                     "the coordinator is stopping; whether this has happened is known when it "
@@ -54,6 +59,7 @@ class Engine::Loop {
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
 
+  void on_full(std::function<void(const Error*)> told) { on_full_ = std::move(told); }
   Result<Recovered> start(std::unique_ptr<store::Store> store, Sinks sinks);
   void stop();
   bool submit(Input input);
@@ -70,10 +76,14 @@ class Engine::Loop {
   void wait_for_work(std::unique_lock<std::mutex>& lock);
   Batch take();
   bool process(Batch batch);
+  bool write(Batch batch, const std::vector<Result<>>& verdicts, Instant at);
+  void hold(const Error& why, Batch& batch, const std::vector<Result<>>& verdicts);
+  bool wait_for_room(Duration patience);
+  void let_go();
   void add_tick_if_due(Instant at);
   void answer(std::vector<Input>& inputs, const std::vector<Result<>>& verdicts, const View& view);
   void let_out(Ledger::Committed committed);
-  void fail(const Error& error, const std::vector<Input>& inputs);
+  void give_up(const std::vector<Input>& inputs);
   void push(Input input);
   [[nodiscard]] bool is_full() const {
     return queue_.size() >= limits::kIngestQueueEventsMax ||
@@ -82,11 +92,13 @@ class Engine::Loop {
 
   const Clock& clock_;
   const std::function<void(const Error&)> on_fatal_;
+  std::function<void(const Error*)> on_full_ = [](const Error*) {};
   // Owner thread only, once it runs.
   std::optional<Ledger> ledger_;
   Sinks sinks_;
   Instant last_tick_{};
-  Duration offset_{};  // fixed before the owner thread starts
+  Duration offset_{};          // fixed before the owner thread starts
+  std::optional<Error> held_;  // why the newest batch is not stored yet
   std::thread thread_;
 
   mutable std::mutex mutex_;
@@ -94,7 +106,8 @@ class Engine::Loop {
   std::deque<Input> queue_;
   std::size_t queued_results_ = 0;
   std::vector<Reader> readers_;
-  bool is_open_ = false;  // takes events
+  bool is_open_ = false;          // takes events
+  std::optional<Error> refusal_;  // what askers are told while the disk is full
 };
 
 Result<Recovered> Engine::Loop::start(std::unique_ptr<store::Store> store, Sinks sinks) {
@@ -107,8 +120,11 @@ Result<Recovered> Engine::Loop::start(std::unique_ptr<store::Store> store, Sinks
   offset_ = std::max(Duration::zero(), recovery->last + Duration{1} - clock_.now());
   auto begun = ledger_->begin(now());
   if (!begun) return begun.error();
-  Recovered recovered{
-      recovery->epoch, recovery->entries, {}, std::move(recovery->directory_digest)};
+  Recovered recovered{recovery->epoch,
+                      recovery->snapshot,
+                      recovery->entries,
+                      {},
+                      std::move(recovery->directory_digest)};
   if (ledger_->state().policy) recovered.policy_digest = ledger_->state().policy->digest;
   {
     const std::lock_guard lock(mutex_);
@@ -148,14 +164,18 @@ void Engine::Loop::ask(Input input) {
   Error refusal;
   {
     const std::lock_guard lock(mutex_);
-    if (is_open_ && !is_full()) {
+    if (is_open_ && !is_full() && !refusal_) {
       push(std::move(input));
       wake_.notify_one();
       return;
     }
-    refusal = is_open_ ? make_error(Errc::resource_exhausted,
-                                    "too much waits for the coordinator's disk; try again later")
-                       : stopped();
+    if (!is_open_)
+      refusal = stopped();
+    else if (refusal_)
+      refusal = *refusal_;
+    else
+      refusal = make_error(Errc::resource_exhausted,
+                           "too much waits for the coordinator's disk; try again later");
   }
   input.answer(refusal, nullptr);
 }
@@ -177,11 +197,13 @@ void Engine::Loop::run(Ledger::Committed first) {
     {
       std::unique_lock lock(mutex_);
       wait_for_work(lock);
-      if (!is_open_ && queue_.empty() && readers_.empty()) return;
+      if (!is_open_ && queue_.empty() && readers_.empty()) break;
       batch = take();
     }
     if (!process(std::move(batch))) return;
+    ledger_->snapshot(now());
   }
+  ledger_->snapshot(now(), true);
 }
 
 void Engine::Loop::wait_for_work(std::unique_lock<std::mutex>& lock) {
@@ -221,13 +243,29 @@ bool Engine::Loop::process(Batch batch) {
     if (verdicts.back()) ledger_->add(std::move(input.event), at);
   }
   add_tick_if_due(at);
+  return write(std::move(batch), verdicts, at);
+}
+
+// Writes what the batch came to, answers, lets the effects out. As long as the disk is full, again
+// and again.
+bool Engine::Loop::write(Batch batch, const std::vector<Result<>>& verdicts, Instant at) {
   Ledger::Committed committed;
   if (!ledger_->is_empty()) {
     auto done = ledger_->commit();
+    for (Duration wait = limits::kStoreRetryFirst;
+         !done && done.error().code == Errc::resource_exhausted;
+         wait = std::min<Duration>(2 * wait, limits::kStoreRetryLongest)) {
+      hold(done.error(), batch, verdicts);
+      if (!wait_for_room(wait)) break;
+      done = ledger_->commit();
+    }
     if (!done) {
-      fail(done.error(), batch.inputs);
+      give_up(batch.inputs);
+      // Without room and stopping, nothing is wrong with what the store holds.
+      if (!held_ || done.error().code != Errc::resource_exhausted) on_fatal_(done.error());
       return false;
     }
+    let_go();
     committed = std::move(*done);
   }
   const View view{ledger_->state(), at, ledger_->store()};
@@ -235,6 +273,63 @@ bool Engine::Loop::process(Batch batch) {
   let_out(std::move(committed));
   for (const Reader& reader : batch.readers) reader(view);
   return true;
+}
+
+// Tells everybody who waits for an answer that it will be late, and why.
+void Engine::Loop::hold(const Error& why, Batch& batch, const std::vector<Result<>>& verdicts) {
+  if (held_) return;
+  held_ = why;
+  std::vector<Input> refused;
+  {
+    const std::lock_guard lock(mutex_);
+    refusal_ = full(why);
+    std::deque<Input> kept;
+    for (Input& input : queue_)
+      if (input.answer)
+        refused.push_back(std::move(input));
+      else
+        kept.push_back(std::move(input));
+    queue_.swap(kept);
+    readers_.insert(readers_.end(), std::make_move_iterator(batch.readers.begin()),
+                    std::make_move_iterator(batch.readers.end()));
+  }
+  batch.readers.clear();
+  on_full_(&why);
+  for (const Input& input : refused) input.answer(full(why), nullptr);
+  Error late = full(why);
+  late.message += "; what you asked for may still happen, as soon as there is room";
+  for (std::size_t i = 0; i < batch.inputs.size(); ++i)
+    if (const auto answer = std::exchange(batch.inputs[i].answer, nullptr))
+      answer(verdicts[i] ? Result<>(late) : verdicts[i], nullptr);
+}
+
+// Serves readers meanwhile. False: the engine is stopping.
+bool Engine::Loop::wait_for_room(Duration patience) {
+  const Instant until = now() + patience;
+  for (;;) {
+    std::vector<Reader> readers;
+    bool is_woken = false;
+    {
+      std::unique_lock lock(mutex_);
+      is_woken = wake_.wait_for(lock, std::max(Duration{0}, until - now()),
+                                [this] { return !is_open_ || !readers_.empty(); });
+      readers.swap(readers_);
+      if (!is_open_ && readers.empty()) return false;
+    }
+    const View view{ledger_->state(), now(), ledger_->store(), &*held_};
+    for (const Reader& reader : readers) reader(view);
+    if (!is_woken || now() >= until) return true;
+  }
+}
+
+void Engine::Loop::let_go() {
+  if (!held_) return;
+  held_.reset();
+  {
+    const std::lock_guard lock(mutex_);
+    refusal_.reset();
+  }
+  on_full_(nullptr);
 }
 
 void Engine::Loop::add_tick_if_due(Instant at) {
@@ -257,7 +352,8 @@ void Engine::Loop::let_out(Ledger::Committed committed) {
   dispatch(std::move(committed.effects), ledger_->state(), sinks_);
 }
 
-void Engine::Loop::fail(const Error& error, const std::vector<Input>& inputs) {
+// Nothing more is taken; whoever waits is told so.
+void Engine::Loop::give_up(const std::vector<Input>& inputs) {
   std::deque<Input> rest;
   {
     const std::lock_guard lock(mutex_);
@@ -271,13 +367,15 @@ void Engine::Loop::fail(const Error& error, const std::vector<Input>& inputs) {
     if (input.answer) input.answer(answer, nullptr);
   for (const Input& input : rest)
     if (input.answer) input.answer(answer, nullptr);
-  on_fatal_(error);
 }
 
 Engine::Engine(const Clock& clock, std::function<void(const Error&)> on_fatal)
     : loop_(std::make_unique<Loop>(clock, std::move(on_fatal))) {}
 Engine::~Engine() = default;
 
+void Engine::on_full(std::function<void(const Error*)> told) {
+  loop_->on_full(std::move(told));
+}
 Result<Recovered> Engine::start(std::unique_ptr<store::Store> store, Sinks sinks) {
   return loop_->start(std::move(store), sinks);
 }

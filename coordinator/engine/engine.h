@@ -4,6 +4,10 @@
 // Group commit: a batch is what arrived while the last commit ran. An error of the store is fatal:
 // nothing of that batch is answered as committed, nothing more is taken, on_fatal is called once
 // and the process must exit; the next one recovers from the journal.
+//
+// But for one: a full disk. Then the batch is held and written as soon as there is room; until then
+// nothing is taken or acknowledged, whoever wants something is told unavailable, and reading goes
+// on, with View::unstored set.
 #pragma once
 
 #include <cstdint>
@@ -21,18 +25,20 @@
 namespace firebreak::engine {
 
 // What a callback on the owner thread sees, valid during the call only. Everything in `state` is
-// committed.
+// committed, unless `unstored` says why the newest batch is not.
 struct View {
   const core::State& state;
   Instant now;
   store::Store& store;  // for reading (find_incident, past_incidents); it holds up everything else
+  const Error* unstored = nullptr;
 };
 
 // What start() found.
 struct Recovered {
   std::uint64_t epoch = 0;
-  std::uint64_t entries = 0;  // of the journal, replayed
-  std::string policy_digest;  // of the policy in force; empty: none yet
+  std::uint64_t snapshot = 0;  // the journal's position where it began; 0: at its first entry
+  std::uint64_t entries = 0;   // of the journal, replayed after that
+  std::string policy_digest;   // of the policy in force; empty: none yet
   // Of the policy that `kPolicyDirectory` gave last; empty: it never did.
   std::string directory_digest;
 };
@@ -51,6 +57,9 @@ class Engine {
   // `clock` outlives the engine. `on_fatal` runs on the owner thread, at most once.
   Engine(const Clock& clock, std::function<void(const Error&)> on_fatal);
   ~Engine();  // stop()
+  // Before start(): who is told, once each on the owner thread, that the disk is full, and (null)
+  // that there is room again.
+  void on_full(std::function<void(const Error*)> told);
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
@@ -58,7 +67,9 @@ class Engine {
   // thread), then starts the owner thread, which first lets the committed effects out again that
   // have no end yet.
   Result<Recovered> start(std::unique_ptr<store::Store> store, Sinks sinks);
-  // Commits and answers what was submitted before the call, then ends the owner thread.
+  // Commits and answers what was submitted before the call, lets the store write a snapshot, then
+  // ends the owner thread. On a full disk what is not committed is given up: nobody was told that
+  // it was.
   void stop();
 
   // For what has happened: it is journaled as it is. `committed` may be empty; it is not called

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "common/assert.h"
+#include "common/limits.h"
 #include "coordinator/core/step.h"
 #include "coordinator/engine/engine.h"
 #include "coordinator/store/journal_codec.h"
@@ -22,6 +23,14 @@ Result<Ledger::Recovery> Ledger::recover() {
   Recovery recovery;
   recovery.epoch = *epoch;
   transaction_.epoch = *epoch;
+  auto snapshot = store_->newest_snapshot();
+  if (!snapshot) return snapshot.error();
+  if (*snapshot) {
+    recovery.snapshot = position_ = (*snapshot)->position;
+    last_ = snapshot_at_ = (*snapshot)->at;
+    directory_digest_ = std::move((*snapshot)->directory_digest);
+    state_ = std::move((*snapshot)->state);
+  }
   const auto visit = [&](store::JournalEntry entry) -> Result<> {
     if (entry.at < last_)
       return make_error(Errc::corrupt, "the journal goes back in time at position " +
@@ -31,13 +40,18 @@ Result<Ledger::Recovery> Ledger::recover() {
     position_ = entry.position;
     last_ = entry.at;
     ++recovery.entries;
-    if (const auto* changed = std::get_if<core::PolicyChanged>(&entry.event);
-        changed != nullptr && changed->by == kPolicyDirectory)
-      recovery.directory_digest = changed->policy->digest;
+    count(entry.event);
     return {};
   };
-  if (const auto replayed = store_->replay(0, visit); !replayed) return replayed.error();
+  if (const auto replayed = store_->replay(position_, visit); !replayed) return replayed.error();
+  if (*epoch <= state_.epoch)
+    return make_error(Errc::corrupt, "the store gives epoch " + std::to_string(*epoch) +
+                                         ", but its journal has seen epoch " +
+                                         std::to_string(state_.epoch) +
+                                         "; `firebreak doctor` says what can be saved");
+  if (snapshot_at_ == Instant{}) snapshot_at_ = last_;
   recovery.last = last_;
+  recovery.directory_digest = directory_digest_;
   return recovery;
 }
 
@@ -56,9 +70,19 @@ Result<Ledger::Committed> Ledger::begin(Instant now) {
   return committed;
 }
 
+void Ledger::count(const core::Event& event) {
+  ++entries_;
+  if (const auto* results = std::get_if<core::ResultsReceived>(&event))
+    results_ += results->rows.size();
+  if (const auto* changed = std::get_if<core::PolicyChanged>(&event);
+      changed != nullptr && changed->by == kPolicyDirectory)
+    directory_digest_ = changed->policy->digest;
+}
+
 void Ledger::add(core::Event event, Instant now) {
-  FB_ASSERT(now >= last_);
+  FB_ASSERT(now >= last_ && !is_sealed_);
   last_ = now;
+  count(event);
   transaction_.journal.push_back({++position_, now, std::move(event)});
   auto effects = core::step(state_, transaction_.journal.back().event, now);
   for (core::Effect& effect : effects) {
@@ -83,7 +107,9 @@ void Ledger::remember_changes() {
   }
 }
 
-Result<Ledger::Committed> Ledger::commit() {
+// What the batch comes to is gathered once, however often it must be written.
+void Ledger::seal() {
+  is_sealed_ = true;
   for (const IncidentId& id : changed_) {
     const auto copy = resolved_.find(id);
     const auto live = state_.incidents.find(id);
@@ -93,7 +119,12 @@ Result<Ledger::Committed> Ledger::commit() {
       transaction_.incidents.push_back(&live->second);
   }
   note_ends();
+}
+
+Result<Ledger::Committed> Ledger::commit() {
+  if (!is_sealed_) seal();
   if (const auto written = store_->commit(transaction_); !written) return written.error();
+  is_sealed_ = false;
   Committed committed;
   committed.effects = std::exchange(effects_, {});
   committed.actions_ended = std::move(transaction_.actions_done);
@@ -103,6 +134,20 @@ Result<Ledger::Committed> Ledger::commit() {
   changed_.clear();
   resolved_.clear();
   return committed;
+}
+
+bool Ledger::is_snapshot_due(Instant now) const {
+  const Duration passed = now - snapshot_at_;
+  if (passed < limits::kSnapshotIntervalMin) return false;
+  return results_ >= limits::kSnapshotResults || entries_ >= limits::kSnapshotEntries ||
+         (entries_ > 0 && passed >= limits::kSnapshotInterval);
+}
+
+void Ledger::snapshot(Instant now, bool always) {
+  if (is_sealed_ || !(is_snapshot_due(now) || (always && entries_ > 0))) return;
+  if (!store_->save_snapshot(state_, directory_digest_)) return;
+  entries_ = results_ = 0;
+  snapshot_at_ = now;
 }
 
 // What the core waits for no more, by an answer or by the passing of time, leaves the outbox. An

@@ -2,15 +2,13 @@
 // moves pages from the WAL to the file, so that the owner thread pays for one fsync per commit
 // only.
 #include <fcntl.h>
-#include <sqlite3.h>
 #include <sys/file.h>
 #include <unistd.h>
 
 #include <atomic>
-#include <boost/crc.hpp>
 #include <cerrno>
 #include <condition_variable>
-#include <cstring>
+#include <filesystem>
 #include <mutex>
 #include <system_error>
 #include <thread>
@@ -19,177 +17,20 @@
 #include "common/assert.h"
 #include "common/text.h"
 #include "coordinator/store/journal_codec.h"
-#include "coordinator/store/log_check.h"
+#include "coordinator/store/snapshot_codec.h"
+#include "coordinator/store/snapshot_writer.h"
+#include "coordinator/store/sqlite_parts.h"
 #include "coordinator/store/store.h"
 
 namespace firebreak::store {
 namespace {
 
-constexpr int kApplicationId = 0x46425244;  // "FBRD", shown by file(1)
-constexpr int kSchemaVersion = 1;
-constexpr int kBusyTimeoutMs = 5000;
 constexpr int kCheckpointPages = 1000;   // 4 MB: then the second thread is woken
 constexpr int kWalPagesMax = 16 * 1024;  // 64 MB: then the commit itself checkpoints
-
-constexpr const char* kSchema = R"(
-CREATE TABLE journal(
-  position INTEGER PRIMARY KEY,  -- of the first event; dense over all rows
-  count INTEGER NOT NULL,        -- events in this row
-  at_us INTEGER NOT NULL,
-  crc INTEGER NOT NULL,
-  batch BLOB NOT NULL
-) STRICT;
-CREATE TABLE incidents(
-  id TEXT PRIMARY KEY,
-  opened_us INTEGER NOT NULL,
-  resolved_us INTEGER,
-  crc INTEGER NOT NULL,
-  doc BLOB NOT NULL
-) STRICT;
-CREATE INDEX incidents_opened ON incidents(opened_us) WHERE resolved_us IS NOT NULL;
-CREATE TABLE outbox(
-  id INTEGER PRIMARY KEY AUTOINCREMENT,
-  kind TEXT NOT NULL CHECK(kind IN ('host_action', 'http_action', 'notification')),
-  key TEXT NOT NULL,
-  crc INTEGER NOT NULL,
-  effect BLOB NOT NULL,
-  started INTEGER NOT NULL DEFAULT 0,
-  UNIQUE(kind, key)
-) STRICT;
-CREATE TABLE lease(id INTEGER PRIMARY KEY CHECK(id = 1), epoch INTEGER NOT NULL) STRICT;
-INSERT INTO lease VALUES(1, 0);
-)";
-
-std::int64_t crc_of(std::string_view bytes) {
-  boost::crc_32_type crc;
-  crc.process_bytes(bytes.data(), bytes.size());
-  return crc.checksum();
-}
-
-struct CloseDatabase {
-  void operator()(sqlite3* db) const { sqlite3_close_v2(db); }
-};
-using Database = std::unique_ptr<sqlite3, CloseDatabase>;
-
-Error sqlite_error(sqlite3* db, const std::string& path, const std::string& doing) {
-  const int code = sqlite3_errcode(db) & 0xff;
-  // It may quote a damaged file.
-  const std::string said = path + ": cannot " + doing + ": " + escape_line(sqlite3_errmsg(db));
-  switch (code) {
-    case SQLITE_CORRUPT:
-    case SQLITE_NOTADB:
-      return make_error(Errc::corrupt,
-                        said +
-                            "; the file is damaged or not a firebreak store: move it "
-                            "away and restore a backup");
-    case SQLITE_FULL:
-      return make_error(Errc::resource_exhausted, said + "; make room on the disk and start again");
-    case SQLITE_BUSY:
-      return make_error(Errc::unavailable, said + "; another program holds the file");
-    case SQLITE_CANTOPEN:
-    case SQLITE_PERM:
-    case SQLITE_READONLY:
-      return make_error(Errc::permission_denied,
-                        said + "; the file and its folder must be writable by this user");
-    default:
-      return make_error(Errc::internal, said);
-  }
-}
-
-// A prepared statement; bind in order, step, read columns, reset.
-class Statement {
- public:
-  Statement(sqlite3* db, const char* sql) {
-    sqlite3_prepare_v3(db, sql, -1, SQLITE_PREPARE_PERSISTENT, &statement_, nullptr);
-  }
-  Statement(Statement&& other) noexcept
-      : statement_(std::exchange(other.statement_, nullptr)), bound_(other.bound_) {}
-  Statement& operator=(Statement&&) = delete;
-  ~Statement() { sqlite3_finalize(statement_); }
-
-  [[nodiscard]] bool is_valid() const { return statement_ != nullptr; }
-  Statement& bind(std::int64_t value) {
-    sqlite3_bind_int64(statement_, ++bound_, value);
-    return *this;
-  }
-  Statement& bind_unsigned(std::uint64_t value) { return bind(static_cast<std::int64_t>(value)); }
-  Statement& bind_null() {
-    sqlite3_bind_null(statement_, ++bound_);
-    return *this;
-  }
-  // The bytes must live until the step.
-  Statement& bind_text(std::string_view text) {
-    sqlite3_bind_text64(statement_, ++bound_, text.data(), text.size(), SQLITE_STATIC, SQLITE_UTF8);
-    return *this;
-  }
-  Statement& bind_blob(std::string_view bytes) {
-    sqlite3_bind_blob64(statement_, ++bound_, bytes.data(), bytes.size(), SQLITE_STATIC);
-    return *this;
-  }
-  int step() { return sqlite3_step(statement_); }
-  void reset() {
-    sqlite3_reset(statement_);
-    sqlite3_clear_bindings(statement_);
-    bound_ = 0;
-  }
-  // One row at most is expected and not read.
-  bool run() {
-    const int code = step();
-    reset();
-    return code == SQLITE_DONE || code == SQLITE_ROW;
-  }
-  [[nodiscard]] std::int64_t integer(int column) {
-    return sqlite3_column_int64(statement_, column);
-  }
-  [[nodiscard]] std::string_view blob(int column) {
-    const void* bytes = sqlite3_column_blob(statement_, column);
-    return {static_cast<const char*>(bytes),
-            static_cast<std::size_t>(sqlite3_column_bytes(statement_, column))};
-  }
-
- private:
-  sqlite3_stmt* statement_ = nullptr;
-  int bound_ = 0;
-};
-
-// Resets when the reader leaves, whichever way.
-class Rows {
- public:
-  explicit Rows(Statement& statement) : statement_(statement) {}
-  ~Rows() { statement_.reset(); }
-  Rows(const Rows&) = delete;
-  Rows& operator=(const Rows&) = delete;
-
- private:
-  Statement& statement_;
-};
-
-Result<Database> open_database(const std::string& path) {
-  sqlite3* raw = nullptr;
-  const int code =
-      sqlite3_open_v2(path.c_str(), &raw, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, nullptr);
-  Database db(raw);
-  if (code != SQLITE_OK) return sqlite_error(db.get(), path, "open");
-  sqlite3_extended_result_codes(db.get(), 1);
-  sqlite3_busy_timeout(db.get(), kBusyTimeoutMs);
-  sqlite3_db_config(db.get(), SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
-  sqlite3_db_config(db.get(), SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
-  return db;
-}
-
-Result<> execute(sqlite3* db, const std::string& path, const char* sql, const char* doing) {
-  if (sqlite3_exec(db, sql, nullptr, nullptr, nullptr) != SQLITE_OK)
-    return sqlite_error(db, path, doing);
-  return {};
-}
-
-// The first column of the only row.
-Result<std::string> query_text(sqlite3* db, const std::string& path, const char* sql) {
-  Statement statement(db, sql);
-  if (!statement.is_valid() || statement.step() != SQLITE_ROW)
-    return sqlite_error(db, path, "read");
-  return std::string(statement.blob(0));
-}
+constexpr const char* kLastPosition =
+    "SELECT max((SELECT position FROM trimmed), coalesce((SELECT position + count - 1 FROM journal "
+    "ORDER BY position DESC LIMIT 1), 0))";
+constexpr int kTrimRows = 4;  // with each commit: four times what it adds, and no wait to speak of
 
 // Moves pages from the WAL to the file on a connection and thread of its own.
 class Checkpointer {
@@ -232,7 +73,9 @@ class Checkpointer {
       const int code = sqlite3_wal_checkpoint_v2(db_.get(), nullptr, SQLITE_CHECKPOINT_PASSIVE,
                                                  nullptr, nullptr);
       lock.lock();
-      if (code != SQLITE_OK && (code & 0xff) != SQLITE_BUSY && (code & 0xff) != SQLITE_LOCKED)
+      // Without room the log stays as it is, and commits say what is the matter.
+      if (code != SQLITE_OK && (code & 0xff) != SQLITE_BUSY && (code & 0xff) != SQLITE_LOCKED &&
+          !is_out_of_room(db_.get()))
         error_ = sqlite_error(db_.get(), path_, "checkpoint");
     }
   }
@@ -289,29 +132,9 @@ Result<> create_if_missing(const std::string& path) {
   return {};
 }
 
-Result<> check_or_create_schema(sqlite3* db, const std::string& path) {
-  const auto application = query_text(db, path, "PRAGMA application_id");
-  if (!application) return application.error();
-  const auto version = query_text(db, path, "PRAGMA user_version");
-  if (!version) return version.error();
-  const auto tables = query_text(db, path, "SELECT count(*) FROM sqlite_schema");
-  if (!tables) return tables.error();
-  if (*application == "0" && *version == "0" && *tables == "0") {
-    const std::string sql = "BEGIN IMMEDIATE;" + std::string(kSchema) +
-                            "PRAGMA application_id=" + std::to_string(kApplicationId) +
-                            "; PRAGMA user_version=" + std::to_string(kSchemaVersion) + "; COMMIT;";
-    return execute(db, path, sql.c_str(), "create the store");
-  }
-  if (*application != std::to_string(kApplicationId))
-    return make_error(
-        Errc::failed_precondition,
-        path + " is a SQLite file of another program; name another file as the store");
-  if (*version != std::to_string(kSchemaVersion))
-    return make_error(Errc::failed_precondition,
-                      path + " has schema version " + *version + ", this program knows version " +
-                          std::to_string(kSchemaVersion) +
-                          " and older; run the version of firebreak that wrote it, or a newer one");
-  return {};
+std::string folder_of(const std::string& path) {
+  const std::string folder = std::filesystem::path(path).parent_path().string();
+  return folder.empty() ? "." : folder;
 }
 
 // The outbox row of a durable effect.
@@ -332,19 +155,28 @@ OutboxKey outbox_key(const core::Effect& effect) {
 class SqliteStore final : public Store {
  public:
   SqliteStore(std::string path, FileLock lock, Database db, Database checkpoint_db,
-              PolicyCompiler compile)
+              PolicyCompiler compile, SqliteOptions options)
       : path_(std::move(path)),
+        folder_(folder_of(path_)),
+        options_(std::move(options)),
         lock_(std::move(lock)),
         db_(std::move(db)),
         compile_(std::move(compile)),
         checkpointer_(path_, std::move(checkpoint_db)),
+        snapshots_(folder_, [this](const Error& error) { options_.warn(error.message); }),
         begin_(db_.get(), "BEGIN IMMEDIATE"),
         end_(db_.get(), "COMMIT"),
         rollback_(db_.get(), "ROLLBACK"),
         read_epoch_(db_.get(), "SELECT epoch FROM lease WHERE id = 1"),
         bump_epoch_(db_.get(), "UPDATE lease SET epoch = epoch + 1 WHERE id = 1 RETURNING epoch"),
-        last_position_(db_.get(),
-                       "SELECT position + count - 1 FROM journal ORDER BY position DESC LIMIT 1"),
+        last_position_(db_.get(), kLastPosition),
+        first_rows_(db_.get(),
+                    "SELECT position + count - 1, at_us FROM journal ORDER BY position LIMIT ?"),
+        used_bytes_(db_.get(),
+                    "SELECT (page_count - freelist_count) * page_size FROM pragma_page_count, "
+                    "pragma_freelist_count, pragma_page_size"),
+        trim_(db_.get(), "DELETE FROM journal WHERE position <= ?"),
+        trimmed_(db_.get(), "UPDATE trimmed SET position = ? WHERE id = 1"),
         add_journal_(db_.get(), "INSERT INTO journal VALUES(?, ?, ?, ?, ?)"),
         put_incident_(db_.get(), "INSERT OR REPLACE INTO incidents VALUES(?, ?, ?, ?, ?)"),
         add_outbox_(db_.get(), "INSERT INTO outbox(kind, key, crc, effect) VALUES(?, ?, ?, ?)"),
@@ -358,8 +190,9 @@ class SqliteStore final : public Store {
 
   [[nodiscard]] Result<> check_statements() const {
     for (const Statement* statement :
-         {&begin_, &end_, &rollback_, &read_epoch_, &bump_epoch_, &last_position_, &add_journal_,
-          &put_incident_, &add_outbox_, &drop_action_, &drop_notification_})
+         {&begin_, &end_, &rollback_, &read_epoch_, &bump_epoch_, &last_position_, &first_rows_,
+          &used_bytes_, &trim_, &trimmed_, &add_journal_, &put_incident_, &add_outbox_,
+          &drop_action_, &drop_notification_})
       if (!statement->is_valid()) return sqlite_error(db_.get(), path_, "prepare");
     return {};
   }
@@ -381,8 +214,10 @@ class SqliteStore final : public Store {
       rollback_.run();
       return allowed.error();
     }
-    if (!write(transaction)) return fail("write");
+    if (!write(transaction) || !trim(transaction)) return fail("write");
     if (!end_.run()) return fail("commit");
+    if (!transaction.journal.empty()) last_ = std::exchange(written_, {});
+    epoch_ = transaction.epoch;
     return {};
   }
 
@@ -390,8 +225,16 @@ class SqliteStore final : public Store {
   Result<std::vector<OutboxEntry>> outbox() override;
   Result<std::vector<core::Incident>> past_incidents(std::size_t limit) override;
   Result<std::optional<core::Incident>> find_incident(const IncidentId& id) override;
+  Result<std::optional<Snapshot>> newest_snapshot() override;
+  bool save_snapshot(const core::State& state, const std::string& directory_digest) override;
 
  private:
+  // The journal's last row.
+  struct Row {
+    std::uint64_t last = 0;  // position
+    Instant at{};
+    std::uint32_t crc = 0;
+  };
   static int on_wal(void* self, sqlite3* db, const char*, int pages) {
     if (pages < kWalPagesMax) {
       if (pages >= kCheckpointPages) static_cast<SqliteStore*>(self)->checkpointer_.wanted();
@@ -399,19 +242,30 @@ class SqliteStore final : public Store {
     }
     const int code =
         sqlite3_wal_checkpoint_v2(db, nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
-    return (code & 0xff) == SQLITE_BUSY ? SQLITE_OK : code;
+    // The commit has happened: without room in the file, the log is where it stays.
+    return (code & 0xff) == SQLITE_BUSY || is_out_of_room(db) ? SQLITE_OK : code;
   }
 
-  // From here on this object refuses to write: what the file holds is known again after a restart.
+  // Without room, the transaction is taken back. Whatever else: from here on this object refuses to
+  // write; what the file holds is known again after a restart.
   Error fail(const char* doing) {
-    failed_ = sqlite_error(db_.get(), path_, doing);
-    return *failed_;
+    const Error error = sqlite_error(db_.get(), path_, doing);
+    if (error.code != Errc::resource_exhausted) failed_ = error;
+    if (sqlite3_get_autocommit(db_.get()) == 0) rollback_.run();
+    return error;
   }
   [[nodiscard]] Error damaged(const std::string& what) const {
-    return make_error(
-        Errc::corrupt,
-        path_ + ": " + what + "; the file is damaged: move it away and restore a backup");
+    return make_error(Errc::corrupt, path_ + ": " + what +
+                                         "; the file is damaged: `firebreak doctor` says what can "
+                                         "be saved");
   }
+  [[nodiscard]] Result<std::uint64_t> trimmed_to() const;
+  // Drops the oldest rows that nobody needs any more: a few, in the same transaction.
+  bool trim(const Transaction& transaction);
+  [[nodiscard]] bool is_over_size();
+  // The checksum of the row that ends at this position; empty: there is none.
+  Result<std::optional<std::uint32_t>> anchor_at(std::uint64_t position);
+  Result<> is_of_this_journal(const std::string& path, std::uint64_t position);
 
   // Within the transaction: nobody else has taken over, and nothing is between us and the journal's
   // end.
@@ -419,13 +273,20 @@ class SqliteStore final : public Store {
   bool write(const Transaction& transaction);
 
   const std::string path_;
+  const std::string folder_;
+  const SqliteOptions options_;
   const FileLock lock_;
   const Database db_;
   const PolicyCompiler compile_;
   Checkpointer checkpointer_;
+  SnapshotWriter snapshots_;
+  std::uint64_t epoch_ = 0;
+  Row written_;  // in the transaction that runs
+  Row last_;     // committed, by this object
   std::optional<Error> failed_;
-  Statement begin_, end_, rollback_, read_epoch_, bump_epoch_, last_position_, add_journal_,
-      put_incident_, add_outbox_, drop_action_, drop_notification_;
+  Statement begin_, end_, rollback_, read_epoch_, bump_epoch_, last_position_, first_rows_,
+      used_bytes_, trim_, trimmed_, add_journal_, put_incident_, add_outbox_, drop_action_,
+      drop_notification_;
 };
 
 Result<> SqliteStore::check_fence(const Transaction& transaction) {
@@ -453,9 +314,11 @@ bool SqliteStore::write(const Transaction& transaction) {
   if (!transaction.journal.empty()) {
     const JournalEntry& first = transaction.journal.front();
     const std::string batch = encode_batch(transaction.journal);
-    add_journal_.bind_unsigned(first.position).bind_unsigned(transaction.journal.size());
-    if (!add_journal_.bind(unix_us(first.at)).bind(crc_of(batch)).bind_blob(batch).run())
-      return false;
+    const std::size_t count = transaction.journal.size();
+    written_ = {transaction.journal.back().position, transaction.journal.back().at,
+                checksum(first.position, count, unix_us(first.at), batch)};
+    add_journal_.bind_unsigned(first.position).bind_unsigned(count).bind(unix_us(first.at));
+    if (!add_journal_.bind(written_.crc).bind_blob(batch).run()) return false;
   }
   for (const core::Incident* incident : transaction.incidents) {
     const std::string doc = encode_incident(*incident);
@@ -464,13 +327,13 @@ bool SqliteStore::write(const Transaction& transaction) {
       put_incident_.bind(unix_us(*incident->resolved));
     else
       put_incident_.bind_null();
-    if (!put_incident_.bind(crc_of(doc)).bind_blob(doc).run()) return false;
+    if (!put_incident_.bind(checksum(doc)).bind_blob(doc).run()) return false;
   }
   for (const core::Effect& effect : transaction.outbox) {
     const std::string bytes = encode_effect(effect);
     const OutboxKey key = outbox_key(effect);
     add_outbox_.bind_text(key.kind).bind_text(key.key);
-    if (!add_outbox_.bind(crc_of(bytes)).bind_blob(bytes).run()) return false;
+    if (!add_outbox_.bind(checksum(bytes)).bind_blob(bytes).run()) return false;
   }
   for (const ActionId& action : transaction.actions_done)
     if (!drop_action_.bind_text(action.str()).run()) return false;
@@ -479,12 +342,51 @@ bool SqliteStore::write(const Transaction& transaction) {
   return true;
 }
 
+bool SqliteStore::is_over_size() {
+  const Rows rows(used_bytes_);
+  return used_bytes_.step() == SQLITE_ROW &&
+         static_cast<std::uint64_t>(used_bytes_.integer(0)) > options_.journal_bytes;
+}
+
+bool SqliteStore::trim(const Transaction& transaction) {
+  const auto needed = snapshots_.older();
+  if (!needed || transaction.journal.empty()) return true;
+  const Instant too_old = transaction.journal.back().at - options_.journal_keep;
+  const bool is_large = is_over_size();
+  std::uint64_t up_to = 0;
+  {
+    const Rows rows(first_rows_);
+    first_rows_.bind(kTrimRows);
+    int code = first_rows_.step();
+    for (; code == SQLITE_ROW; code = first_rows_.step()) {
+      const auto last = static_cast<std::uint64_t>(first_rows_.integer(0));
+      const bool goes = is_large || instant_from_unix_us(first_rows_.integer(1)) < too_old;
+      if (!goes || last >= *needed) break;
+      up_to = last;
+    }
+    if (code != SQLITE_ROW && code != SQLITE_DONE) return false;
+  }
+  if (up_to == 0) return true;
+  return trim_.bind_unsigned(up_to).run() && trimmed_.bind_unsigned(up_to).run();
+}
+
+Result<std::uint64_t> SqliteStore::trimmed_to() const {
+  const auto text = query_text(db_.get(), path_, "SELECT position FROM trimmed");
+  if (!text) return text.error();
+  return static_cast<std::uint64_t>(std::stoll(*text));
+}
+
 Result<> SqliteStore::replay(std::uint64_t after,
                              const std::function<Result<>(JournalEntry)>& visit) {
-  Statement rows(
-      db_.get(),
-      "SELECT position, count, crc, batch FROM journal WHERE position >= coalesce((SELECT "
-      "max(position) FROM journal WHERE position <= ?), 0) ORDER BY position");
+  const auto trimmed = trimmed_to();
+  if (!trimmed) return trimmed.error();
+  if (after < *trimmed)
+    return damaged("the journal begins after position " + std::to_string(*trimmed) +
+                   ", and no snapshot reaches so far");
+  Statement rows(db_.get(),
+                 "SELECT position, count, at_us, crc, batch FROM journal WHERE position >= "
+                 "coalesce((SELECT max(position) FROM journal WHERE position <= ?), 0) ORDER BY "
+                 "position");
   if (!rows.is_valid()) return sqlite_error(db_.get(), path_, "read the journal");
   rows.bind_unsigned(after + 1);
   std::uint64_t expected = 0;  // 0: the first row may start anywhere up to after + 1
@@ -494,10 +396,12 @@ Result<> SqliteStore::replay(std::uint64_t after,
     const auto count = static_cast<std::uint64_t>(rows.integer(1));
     if (expected == 0 ? position > after + 1 : position != expected)
       return damaged("the journal misses what comes before position " + std::to_string(position));
-    const std::string_view bytes = rows.blob(3);
-    if (crc_of(bytes) != rows.integer(2))
+    const std::string_view bytes = rows.blob(4);
+    if (checksum(position, count, rows.integer(2), bytes) != rows.integer(3))
       return damaged("the journal's row at position " + std::to_string(position) +
                      " does not match its checksum");
+    expected = position + count;
+    if (expected <= after + 1) continue;
     auto entries = decode_batch(bytes, position, compile_);
     if (!entries) return Error{entries.error().code, path_ + ": " + entries.error().message};
     if (entries->size() != count)
@@ -507,10 +411,72 @@ Result<> SqliteStore::replay(std::uint64_t after,
     for (JournalEntry& entry : *entries)
       if (entry.position > after)
         if (const auto visited = visit(std::move(entry)); !visited) return visited.error();
-    expected = position + count;
   }
   if (code != SQLITE_DONE) return sqlite_error(db_.get(), path_, "read the journal");
   return {};
+}
+
+Result<std::optional<std::uint32_t>> SqliteStore::anchor_at(std::uint64_t position) {
+  Statement rows(db_.get(),
+                 "SELECT position, count, crc FROM journal WHERE position <= ? ORDER BY position "
+                 "DESC LIMIT 1");
+  if (!rows.is_valid()) return sqlite_error(db_.get(), path_, "read the journal");
+  rows.bind_unsigned(position);
+  const int code = rows.step();
+  if (code != SQLITE_ROW && code != SQLITE_DONE)
+    return sqlite_error(db_.get(), path_, "read the journal");
+  if (code == SQLITE_DONE ||
+      static_cast<std::uint64_t>(rows.integer(0) + rows.integer(1)) != position + 1)
+    return std::optional<std::uint32_t>();
+  return std::optional(static_cast<std::uint32_t>(rows.integer(2)));
+}
+
+Result<> SqliteStore::is_of_this_journal(const std::string& path, std::uint64_t position) {
+  const auto header = read_snapshot_header(path);
+  if (!header) return header.error();
+  const auto anchor = anchor_at(position);
+  if (!anchor) return anchor.error();
+  if (header->position == position && *anchor == header->anchor) return {};
+  // A salvaged store has no row there: its journal begins after the snapshot.
+  const auto trimmed = trimmed_to();
+  if (!trimmed) return trimmed.error();
+  if (header->position == position && header->anchor == 0 && *trimmed == position) return {};
+  return make_error(Errc::corrupt, path + ": it belongs to another journal than this one");
+}
+
+// One that cannot be used is put aside, so that it takes the place of no good one.
+Result<std::optional<Snapshot>> SqliteStore::newest_snapshot() {
+  std::optional<Snapshot> newest;
+  const auto end = query_text(db_.get(), path_, kLastPosition);
+  if (!end) return end.error();
+  for (const std::uint64_t position : list_snapshots(folder_)) {
+    const std::string path = folder_ + "/" + snapshot_name(position);
+    if (position > static_cast<std::uint64_t>(std::stoll(*end)))
+      return make_error(Errc::corrupt,
+                        path + " is ahead of the journal, which ends at position " + *end +
+                            ": what was committed is missing there. If a backup was put back on "
+                            "purpose, remove the snapshots; else see `firebreak doctor`");
+    Result<> usable = is_of_this_journal(path, position);
+    if (usable && !newest) {
+      auto snapshot = load_snapshot(path, compile_);
+      if (snapshot)
+        newest = std::move(*snapshot);
+      else
+        usable = snapshot.error();
+    }
+    if (usable) continue;
+    options_.warn("a snapshot is skipped: " + usable.error().message);
+    if (usable.error().code == Errc::corrupt) ::rename(path.c_str(), (path + ".refused").c_str());
+  }
+  snapshots_.keep_newest();
+  return newest;
+}
+
+bool SqliteStore::save_snapshot(const core::State& state, const std::string& directory_digest) {
+  if (failed_ || last_.last == 0 || snapshots_.is_busy()) return false;
+  snapshots_.write({last_.last, epoch_, last_.at, last_.crc, directory_digest},
+                   encode_state(state));
+  return true;
 }
 
 Result<std::vector<OutboxEntry>> SqliteStore::outbox() {
@@ -520,7 +486,7 @@ Result<std::vector<OutboxEntry>> SqliteStore::outbox() {
   int code = rows.step();
   for (; code == SQLITE_ROW; code = rows.step()) {
     const auto id = static_cast<std::uint64_t>(rows.integer(0));
-    if (crc_of(rows.blob(2)) != rows.integer(1))
+    if (checksum(rows.blob(2)) != rows.integer(1))
       return damaged("the outbox's row " + std::to_string(id) + " does not match its checksum");
     auto effect = decode_effect(rows.blob(2));
     if (!effect) return Error{effect.error().code, path_ + ": " + effect.error().message};
@@ -539,7 +505,7 @@ Result<std::vector<core::Incident>> SqliteStore::past_incidents(std::size_t limi
   std::vector<core::Incident> incidents;
   int code = rows.step();
   for (; code == SQLITE_ROW; code = rows.step()) {
-    if (crc_of(rows.blob(1)) != rows.integer(0))
+    if (checksum(rows.blob(1)) != rows.integer(0))
       return damaged("an incident does not match its checksum");
     auto incident = decode_incident(rows.blob(1));
     if (!incident) return Error{incident.error().code, path_ + ": " + incident.error().message};
@@ -556,7 +522,7 @@ Result<std::optional<core::Incident>> SqliteStore::find_incident(const IncidentI
   const int code = rows.step();
   if (code == SQLITE_DONE) return std::optional<core::Incident>();
   if (code != SQLITE_ROW) return sqlite_error(db_.get(), path_, "read an incident");
-  if (crc_of(rows.blob(1)) != rows.integer(0))
+  if (checksum(rows.blob(1)) != rows.integer(0))
     return damaged("incident " + id.str() + " does not match its checksum");
   auto incident = decode_incident(rows.blob(1));
   if (!incident) return Error{incident.error().code, path_ + ": " + incident.error().message};
@@ -565,12 +531,12 @@ Result<std::optional<core::Incident>> SqliteStore::find_incident(const IncidentI
 
 }  // namespace
 
-Result<std::unique_ptr<Store>> open_sqlite(const std::string& path, PolicyCompiler compile) {
+Result<std::unique_ptr<Store>> open_sqlite(const std::string& path, PolicyCompiler compile,
+                                           SqliteOptions options) {
   auto lock = take_lock(path);
   if (!lock) return lock.error();
   if (const auto created = create_if_missing(path); !created) return created.error();
-  if (const auto whole = check_log(path + "-wal"); !whole) return whole.error();
-  auto db = open_database(path);
+  auto db = open_database(path, path, SQLITE_OPEN_READWRITE);
   if (!db) return db.error();
   if (const auto checked = check_or_create_schema(db->get(), path); !checked)
     return checked.error();
@@ -586,10 +552,17 @@ Result<std::unique_ptr<Store>> open_sqlite(const std::string& path, PolicyCompil
                   "set up the file");
       !set)
     return set.error();
-  auto checkpoint_db = open_database(path);
+  // What the life before left in the log goes to the file and the disk before anything is built on
+  // it: a sync that failed then may have left pages that only look written.
+  if (const auto moved = execute(db->get(), path, "PRAGMA wal_checkpoint(TRUNCATE)",
+                                 "move the log of the life before to the file");
+      !moved)
+    return moved.error();
+  auto checkpoint_db = open_database(path, path, SQLITE_OPEN_READWRITE);
   if (!checkpoint_db) return checkpoint_db.error();
   auto store = std::make_unique<SqliteStore>(path, std::move(*lock), std::move(*db),
-                                             std::move(*checkpoint_db), std::move(compile));
+                                             std::move(*checkpoint_db), std::move(compile),
+                                             std::move(options));
   if (const auto checked = store->check_statements(); !checked) return checked.error();
   return std::unique_ptr<Store>(std::move(store));
 }

@@ -39,6 +39,28 @@ TEST(CoordinatorConfig, ListensEverywhereUnlessTold) {
   EXPECT_EQ(config->listen, (Address{"0.0.0.0", 7443}));
 }
 
+TEST(CoordinatorConfig, KeepsAWeekOrTenGibibytesOfJournalUnlessTold) {
+  const auto quiet = parse_config("c.yaml", kGood);
+  const auto told =
+      parse_config("c.yaml", std::string(kGood) + "journal: {keep: 30d, size: 512MiB}\n");
+
+  ASSERT_TRUE(quiet) << quiet.error().message;
+  EXPECT_EQ(quiet->journal.keep, std::chrono::hours(7 * 24));
+  EXPECT_EQ(quiet->journal.bytes, 10ull << 30);
+  ASSERT_TRUE(told) << told.error().message;
+  EXPECT_EQ(told->journal.keep, std::chrono::hours(30 * 24));
+  EXPECT_EQ(told->journal.bytes, 512ull << 20);
+}
+
+TEST(CoordinatorConfig, RefusesWhatIsNotASize) {
+  for (const char* text :
+       {"10", "10GB", "GiB", "-1GiB", "0GiB", "1MiB", "1.5GiB", "10 GiB", "99999999999999TiB"})
+    EXPECT_THAT(refusal(std::string(kGood) + "journal: {size: " + text + "}\n"),
+                HasSubstr("must be a size of at least 64MiB"))
+        << text;
+  EXPECT_NE(refusal(std::string(kGood) + "journal: {keep: 1s}\n"), "accepted");
+}
+
 TEST(CoordinatorConfig, TakesNamesAndBothKindsOfAddress) {
   const std::pair<const char*, Address> cases[] = {
       {"127.0.0.1:0", {"127.0.0.1", 0}},

@@ -162,7 +162,7 @@ TEST(SnapshotCodec, SurvivesDamagedRecords) {
   const auto records = encode_state(full_state());
   std::mt19937 random(20261121);
   int refused = 0;
-  for (int i = 0; i < 3000; ++i) {
+  for (int i = 0; i < 500; ++i) {
     auto damaged = records;
     std::string& record = damaged[random() % damaged.size()];
     if (record.empty()) continue;

@@ -58,6 +58,7 @@ class EngineTest : public ::testing::Test {
     hooks.before = [this]() -> Result<> {
       gate_.pass();
       if (is_broken_) return make_error(Errc::internal, "the disk is gone");
+      if (is_full_) return make_error(Errc::resource_exhausted, "no room");
       return {};
     };
     const auto started = engine_.start(std::make_unique<MemoryStore>(disk_, hooks),
@@ -87,6 +88,7 @@ class EngineTest : public ::testing::Test {
   Disk disk_;
   testing::Gate gate_;
   std::atomic<bool> is_broken_ = false;
+  std::atomic<bool> is_full_ = false;
   Recorder recorder_;
   std::atomic<int> fatal_ = 0;
   Engine engine_{clock_, [this](const Error&) { ++fatal_; }};
@@ -157,6 +159,63 @@ TEST_F(EngineTest, AcknowledgesNothingWhenTheDiskFails) {
   EXPECT_TRUE(recorder_.said().empty());
 }
 
+// What nobody was told is held; who wants something is told why not; who reads sees on what terms.
+TEST_F(EngineTest, HoldsABatchOnAFullDiskUntilThereIsRoom) {
+  std::promise<void> is_full, has_room;
+  engine_.on_full(
+      [&](const Error* why) { why != nullptr ? is_full.set_value() : has_room.set_value(); });
+  start();
+  ASSERT_TRUE(ask(policy()));
+  const std::size_t before = disk_.journal.size();
+  is_full_ = true;
+  std::promise<void> acknowledged;
+  auto acknowledgement = acknowledged.get_future();
+
+  engine_.submit(testing::attached("a"), [&](const View& view) {
+    EXPECT_EQ(view.unstored, nullptr);
+    acknowledged.set_value();
+  });
+  is_full.get_future().wait();
+  const auto refused = ask(policy());
+  std::promise<std::string> seen;
+  ASSERT_TRUE(engine_.inspect([&](const View& view) {
+    seen.set_value(view.unstored == nullptr ? "" : view.unstored->message);
+  }));
+
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::unavailable);
+  EXPECT_THAT(refused.error().message, ::testing::HasSubstr("disk is full"));
+  EXPECT_EQ(seen.get_future().get(), "no room");
+  EXPECT_EQ(acknowledgement.wait_for(0s), std::future_status::timeout);
+  EXPECT_EQ(disk_.journal.size(), before);
+  EXPECT_THAT(recorder_.said(), ::testing::Not(::testing::Contains("assign a 1")));
+
+  is_full_ = false;
+  acknowledgement.wait();
+  has_room.get_future().wait();
+  EXPECT_TRUE(ask(policy()));
+  engine_.stop();
+  EXPECT_THAT(recorder_.said(), ::testing::Contains("assign a 1"));
+  EXPECT_EQ(fatal_, 0);
+}
+
+TEST_F(EngineTest, GivesUpWhatAFullDiskHoldsWhenItStops) {
+  std::promise<void> is_full;
+  engine_.on_full([&](const Error*) { is_full.set_value(); });
+  start();
+  const std::size_t before = disk_.journal.size();
+  is_full_ = true;
+  std::promise<Result<>> answered;
+  engine_.ask(policy(), [&](const Result<>& result, const View*) { answered.set_value(result); });
+  is_full.get_future().wait();
+
+  engine_.stop();
+
+  EXPECT_EQ(answered.get_future().get().error().code, Errc::unavailable);
+  EXPECT_EQ(disk_.journal.size(), before);
+  EXPECT_EQ(fatal_, 0);
+}
+
 TEST_F(EngineTest, AnswersAfterItHasStopped) {
   start();
   engine_.stop();
@@ -197,6 +256,7 @@ TEST_F(EngineTest, TellsSourcesWhenTooMuchWaits) {
 TEST_F(EngineTest, GoesOnWhereTheJournalEndsWhenTheClockWasSetBack) {
   const Instant later = clock_.now() + 2h;
   disk_.journal.push_back({1, later, core::Started{1}});
+  disk_.epoch = 1;
 
   start();
 
