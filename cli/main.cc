@@ -64,6 +64,7 @@ int run(int argc, char** argv) {
   add_policy_commands(app, context);
   add_probe_command(app, context);
   add_pki_commands(app, context);
+  add_doctor_command(app, context);
   fall_through(app);
   try {
     app.parse(argc, argv);

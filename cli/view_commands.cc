@@ -83,6 +83,11 @@ void status(Context& context) {
                      std::to_string(reply.services_ok()) + " of " +
                          std::to_string(reply.services()) + " services ok, " +
                          std::to_string(reply.incidents_open()) + " open incidents")
+            << (reply.store_trouble().empty()
+                    ? std::string()
+                    : "\n" +
+                          paint(Paint::bad, "THE DISK IS FULL, the newest of this is not stored: " +
+                                                escape_line(reply.store_trouble())))
             << "\nagents        " << reply.agents_attached() << " attached of "
             << reply.agents_known() << " known"
             << "\nresults       " << reply.results_committed() << " committed, "
