@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <iostream>
 
+#include "common/limits.h"
 #include "common/text.h"
 #include "common/yaml.h"
 #include "proto/credentials.h"
@@ -83,7 +84,8 @@ Result<> complete(Context& context) {
 
 std::unique_ptr<v1::OperatorService::Stub> connect(Context& context) {
   if (auto completed = complete(context); !completed) {
-    std::cerr << "firebreak: " << completed.error().message << "\n";
+    std::cerr << "firebreak: " << escape_controls(completed.error().message, limits::kApiReplyBytesMax)
+              << "\n";
     context.exit_code = kUsage;
     return nullptr;
   }

@@ -85,7 +85,7 @@ int main(int argc, char** argv) {
   try {
     return firebreak::cli::run(argc, argv);
   } catch (const std::exception& error) {
-    std::cerr << "firebreak: " << error.what() << "\n";
+    std::cerr << "firebreak: " << firebreak::escape_block(error.what()) << "\n";
     return firebreak::cli::kFailed;
   }
 }

@@ -5,6 +5,7 @@
 
 #include "cli/commands.h"
 #include "cli/terminal.h"
+#include "common/limits.h"
 #include "common/text.h"
 #include "common/time.h"
 #include "coordinator/policy/loader.h"
@@ -68,7 +69,8 @@ void apply(Context& context, const std::string& directory, bool check_only) {
   const bool refused = reply.digest().empty() || (!reply.applied() && !check_only);
   if (refused) context.exit_code = kFailed;
   if (context.output == Output::json) return print_json(reply);
-  std::cerr << escape_block(reply.problems(), std::size_t{1} << 20);
+  // The parts of them that are somebody's text are escaped already.
+  std::cerr << escape_controls(reply.problems(), limits::kApiReplyBytesMax);
   if (refused)
     std::cerr << "refused; the policy in force stays as it was\n";
   else

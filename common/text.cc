@@ -47,22 +47,28 @@ std::string hex(const char* format, unsigned value) {
   return buffer.data();
 }
 
-std::string escaped_char(const Decoded& c, std::string_view raw, bool keep_lines) {
+// What stays as it is although it could be escaped.
+struct Keep {
+  bool lines = false;  // newlines and tabs
+  bool backslash = false;
+};
+
+std::string escaped_char(const Decoded& c, std::string_view raw, Keep keep) {
   if (!c.valid) return hex("\\x%02x", static_cast<unsigned>(c.point));
-  if (c.point == '\n') return keep_lines ? "\n" : "\\n";
-  if (c.point == '\t') return keep_lines ? "\t" : "\\t";
+  if (c.point == '\n') return keep.lines ? "\n" : "\\n";
+  if (c.point == '\t') return keep.lines ? "\t" : "\\t";
   if (c.point == '\r') return "\\r";
-  if (c.point == '\\') return "\\\\";
+  if (c.point == '\\') return keep.backslash ? "\\" : "\\\\";
   if (!is_deceptive(c.point)) return std::string(raw);
   return c.point < 0x100 ? hex("\\x%02x", static_cast<unsigned>(c.point))
                          : hex("\\u{%04x}", static_cast<unsigned>(c.point));
 }
 
-std::string escape(std::string_view text, std::size_t max_bytes, bool keep_lines) {
+std::string escape(std::string_view text, std::size_t max_bytes, Keep keep) {
   std::string out;
   for (std::size_t i = 0; i < text.size();) {
     const Decoded c = decode(text.substr(i));
-    const std::string piece = escaped_char(c, text.substr(i, c.size), keep_lines);
+    const std::string piece = escaped_char(c, text.substr(i, c.size), keep);
     if (out.size() + piece.size() > max_bytes) return out + "…";
     out += piece;
     i += c.size;
@@ -96,11 +102,15 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 }  // namespace
 
 std::string escape_line(std::string_view text, std::size_t max_bytes) {
-  return escape(text, max_bytes, false);
+  return escape(text, max_bytes, {});
 }
 
 std::string escape_block(std::string_view text, std::size_t max_bytes) {
-  return escape(text, max_bytes, true);
+  return escape(text, max_bytes, {.lines = true});
+}
+
+std::string escape_controls(std::string_view text, std::size_t max_bytes) {
+  return escape(text, max_bytes, {.lines = true, .backslash = true});
 }
 
 std::string escape_markdown(std::string_view text, std::size_t max_bytes) {

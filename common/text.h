@@ -19,6 +19,9 @@ namespace firebreak {
 std::string escape_line(std::string_view text, std::size_t max_bytes = 4096);
 // As escape_line but newlines and tabs stay: for blocks such as action output.
 std::string escape_block(std::string_view text, std::size_t max_bytes = 65536);
+// For what is Markdown already: as escape_block, but a backslash stays what it is. What
+// escape_markdown made comes out as it went in.
+std::string escape_controls(std::string_view text, std::size_t max_bytes);
 // For Markdown: escape_line, and the characters that Markdown or HTML would interpret get a
 // backslash or an entity.
 std::string escape_markdown(std::string_view text, std::size_t max_bytes = 4096);

@@ -28,6 +28,14 @@ TEST(EscapeMarkdown, LeavesNothingToInterpret) {
   EXPECT_EQ(escape_markdown("<b>*x*</b>|`"), "&lt;b&gt;\\*x\\*&lt;/b&gt;\\|\\`");
 }
 
+TEST(EscapeControls, ChangesOnlyWhatATerminalObeys) {
+  EXPECT_EQ(escape_controls("| a\\|b |\n\x1b[2J\xc2\x9b\u202e\xff", 100),
+            "| a\\|b |\n\\x1b[2J\\x9b\\u{202e}\\xff");
+  const std::string made = escape_markdown("<b>|\x1b[31m\\\n");
+  EXPECT_EQ(escape_controls(made, 100), made);
+  EXPECT_EQ(escape_controls("abc", 2), "ab…");
+}
+
 TEST(ToValidUtf8, ReplacesBrokenBytes) {
   EXPECT_EQ(to_valid_utf8("a\xff"
                           "b",
