@@ -84,8 +84,8 @@ Result<> complete(Context& context) {
 
 std::unique_ptr<v1::OperatorService::Stub> connect(Context& context) {
   if (auto completed = complete(context); !completed) {
-    std::cerr << "firebreak: " << escape_controls(completed.error().message, limits::kApiReplyBytesMax)
-              << "\n";
+    std::cerr << "firebreak: "
+              << escape_controls(completed.error().message, limits::kApiReplyBytesMax) << "\n";
     context.exit_code = kUsage;
     return nullptr;
   }

@@ -1,6 +1,5 @@
 // incidents, incident, ack, note, declare, resolve, report, and facts: what people do during one.
 #include <CLI/CLI.hpp>
-#include <chrono>
 #include <cstdio>
 #include <iostream>
 #include <memory>
@@ -8,6 +7,7 @@
 
 #include "cli/commands.h"
 #include "cli/terminal.h"
+#include "common/limits.h"
 #include "common/text.h"
 #include "common/time.h"
 
@@ -33,10 +33,7 @@ std::string state_word(const v1::ActionRun& run) {
 }
 
 std::int64_t end_of(const v1::Incident& incident) {
-  if (incident.resolved_unix_us() != 0) return incident.resolved_unix_us();
-  return std::chrono::duration_cast<std::chrono::microseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
+  return incident.resolved_unix_us() != 0 ? incident.resolved_unix_us() : now_unix_us();
 }
 
 void list(Context& context, bool all, std::uint32_t limit) {
@@ -62,6 +59,9 @@ void list(Context& context, bool all, std::uint32_t limit) {
                {incident.acknowledged_by().empty() ? "-" : incident.acknowledged_by()},
                {incident.title()}});
   std::cout << table.render();
+  if (reply.left_out() > 0)
+    std::cout << "(" << reply.left_out() << " more; --limit shows up to " << limits::kListedMax
+              << ")\n";
 }
 
 void show(Context& context, const v1::Incident& incident) {
@@ -100,7 +100,7 @@ void show(Context& context, const v1::Incident& incident) {
               << std::string(entry.kind().size() < 13 ? 13 - entry.kind().size() : 1, ' ')
               << escape_line(entry.text()) << "  " << paint(Paint::dim, entry.actor()) << "\n";
     if (!entry.detail().empty())
-      std::cout << "          " << paint(Paint::dim, entry.detail().substr(0, 400)) << "\n";
+      std::cout << "          " << paint(Paint::dim, to_valid_utf8(entry.detail(), 400)) << "\n";
   }
   if (incident.timeline_dropped() > 0)
     std::cout << "(" << incident.timeline_dropped() << " entries were cut out of the middle)\n";
@@ -168,7 +168,8 @@ void add_lists(CLI::App& app, Context& context) {
   const auto all = std::make_shared<bool>(false);
   const auto limit = std::make_shared<std::uint32_t>(50);
   incidents->add_flag("--all", *all, "resolved ones too");
-  incidents->add_option("--limit", *limit, "at most so many")->check(CLI::Range(1, 1000));
+  incidents->add_option("--limit", *limit, "at most so many")
+      ->check(CLI::Range(1U, limits::kListedMax));
   incidents->callback([&context, all, limit] { list(context, *all, *limit); });
 
   auto* one = app.add_subcommand("incident", "one incident: times, actions, timeline");
@@ -190,7 +191,8 @@ void add_lists(CLI::App& app, Context& context) {
     v1::GetReportResponse reply;
     if (!call(context, &v1::OperatorService::Stub::GetReport, *reported, reply)) return;
     if (context.output == Output::json) return print_json(reply);
-    std::cout << reply.markdown();  // hostile parts are escaped where it is made
+    // Its hostile parts are escaped as Markdown; but for the coordinator's word nothing says so.
+    std::cout << escape_controls(reply.markdown(), limits::kApiReplyBytesMax);
   });
 }
 

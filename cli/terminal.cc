@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
 
 #include "common/text.h"
@@ -87,6 +88,12 @@ std::string Table::render() const {
   line(titles);
   for (const auto& row : rows_) line(row);
   return out;
+}
+
+std::int64_t now_unix_us() {
+  return std::chrono::duration_cast<std::chrono::microseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
 }
 
 std::string ago(std::int64_t unix_us, std::int64_t now_unix_us) {

@@ -35,6 +35,7 @@ class Table {
 };
 
 [[nodiscard]] Paint status_paint(std::string_view status);
+[[nodiscard]] std::int64_t now_unix_us();
 // "3.2 s ago", "never" for 0.
 [[nodiscard]] std::string ago(std::int64_t unix_us, std::int64_t now_unix_us);
 // "14:03:07" of an instant, in UTC.

@@ -55,7 +55,7 @@ class LiveView {
       table.row({{check.name(), Paint::bold},
                  {verdict, status_paint(verdict)},
                  {check.running() ? progress_of(check) : ""},
-                 {check.detail().substr(0, 100), Paint::dim}});
+                 {to_valid_utf8(check.detail(), 100), Paint::dim}});
     }
     if (lines_ > 0) std::cout << "\x1b[" << lines_ << "A\x1b[J";
     std::cout << table.render() << std::flush;

@@ -1,6 +1,5 @@
 // status, services, agents, watch: what is going on.
 #include <CLI/CLI.hpp>
-#include <chrono>
 #include <cstdio>
 #include <iostream>
 #include <map>
@@ -8,6 +7,7 @@
 
 #include "cli/commands.h"
 #include "cli/terminal.h"
+#include "common/limits.h"
 #include "common/text.h"
 
 namespace firebreak::cli {
@@ -24,12 +24,6 @@ std::string status_word(v1::Status status) {
     default:
       return "unknown";
   }
-}
-
-std::int64_t now_us() {
-  return std::chrono::duration_cast<std::chrono::microseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
 }
 
 std::string values_of(const v1::Service::Vantage& vantage) {
@@ -66,8 +60,8 @@ void show_services(const google::protobuf::RepeatedPtrField<v1::Service>& servic
                    {vantage.agent()},
                    {fine ? seen : seen + "/" + vantage.reason(), status_paint(seen)},
                    {took(vantage.latency_us())},
-                   {ago(vantage.observed_unix_us(), now_us())},
-                   {fine ? values_of(vantage) : vantage.evidence().substr(0, 80), Paint::dim}});
+                   {ago(vantage.observed_unix_us(), now_unix_us())},
+                   {fine ? values_of(vantage) : to_valid_utf8(vantage.evidence(), 80), Paint::dim}});
       }
     }
   }
@@ -103,11 +97,31 @@ void status(Context& context) {
   }
 }
 
+// All pages of a list into `all`; `entries` gives a reply's. False: said why.
+template <class Request, class Reply, class Entries>
+bool every_page(Context& context,
+                grpc::Status (v1::OperatorService::Stub::*method)(grpc::ClientContext*,
+                                                                  const Request&, Reply*),
+                Request request, Reply& all, Entries entries) {
+  request.set_limit(limits::kListedMax);
+  for (;;) {
+    Reply page;
+    if (!call(context, method, request, page)) return false;
+    entries(all)->MergeFrom(*entries(page));
+    // Names go up, so that this ends whatever the coordinator says.
+    if (!page.more() || entries(page)->empty() || entries(page)->rbegin()->name() <= request.after())
+      return true;
+    request.set_after(entries(page)->rbegin()->name());
+  }
+}
+
 void services(Context& context, const std::string& name) {
   v1::ListServicesRequest request;
   request.set_service(name);
   v1::ListServicesResponse reply;
-  if (!call(context, &v1::OperatorService::Stub::ListServices, request, reply)) return;
+  if (!every_page(context, &v1::OperatorService::Stub::ListServices, request, reply,
+                  [](v1::ListServicesResponse& page) { return page.mutable_services(); }))
+    return;
   if (context.output == Output::json) return print_json(reply);
   if (reply.services().empty())
     std::cout << "The policy in force has no services.\n";
@@ -117,7 +131,8 @@ void services(Context& context, const std::string& name) {
 
 void agents(Context& context) {
   v1::ListAgentsResponse reply;
-  if (!call(context, &v1::OperatorService::Stub::ListAgents, v1::ListAgentsRequest(), reply))
+  if (!every_page(context, &v1::OperatorService::Stub::ListAgents, v1::ListAgentsRequest(), reply,
+                  [](v1::ListAgentsResponse& page) { return page.mutable_agents(); }))
     return;
   if (context.output == Output::json) return print_json(reply);
   if (reply.agents().empty()) {
@@ -135,7 +150,7 @@ void agents(Context& context) {
     table.row(
         {{agent.name(), Paint::bold},
          {agent.attached() ? "attached" : "away", agent.attached() ? Paint::good : Paint::bad},
-         {ago(agent.last_seen_unix_us(), now_us())},
+         {ago(agent.last_seen_unix_us(), now_unix_us())},
          {std::to_string(agent.probes())},
          {std::to_string(agent.actions().size())},
          {std::to_string(agent.dropped_results())},

@@ -158,6 +158,7 @@ inline constexpr std::size_t kNotificationsPerReceiverMax = 1000;  // waiting; f
 inline constexpr std::size_t kHttpActionsRunningMax = 64;
 inline constexpr std::size_t kHttpReplyBytesMax = 1u << 20;  // read; less of it is kept
 
+inline constexpr std::uint32_t kListedMax = 1000;             // of one list, in one answer
 inline constexpr std::size_t kApiReplyBytesMax = 900u << 10;  // below kMessageBytesMax
 inline constexpr std::size_t kReportBytesMax = 600u << 10;    // a report travels in one message
 

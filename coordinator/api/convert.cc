@@ -4,7 +4,9 @@
 #include <firebreak/v1/operator.pb.h>
 
 #include <algorithm>
+#include <limits>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -21,6 +23,7 @@ namespace {
 // A message's share for each of its long parts.
 constexpr std::size_t kTimelineBytesMax = limits::kApiReplyBytesMax * 2 / 3;
 constexpr std::size_t kOutputsBytesMax = limits::kApiReplyBytesMax / 4;
+constexpr std::size_t kEntryOverhead = 8;  // of one entry of a list
 constexpr int kWorstServicesShown = 100;
 constexpr std::size_t kEvidenceShown = 200;  // among many services
 
@@ -166,6 +169,48 @@ Result<> check_size(std::size_t bytes, const std::string& advice) {
                         std::to_string(limits::kApiReplyBytesMax) + " travel; " + advice);
 }
 
+Error unknown_service(const core::State& state, const ServiceName& name) {
+  std::vector<std::string> names;
+  if (state.policy)
+    for (const auto& [known, service] : state.policy->services) names.push_back(known.str());
+  const std::string meant = did_you_mean(name.str(), names);
+  return make_error(Errc::not_found, "the policy has no service '" + name.str() + "'" +
+                                         (meant.empty() ? "" : "; did you mean '" + meant + "'?"));
+}
+
+// Shows `all` from where the page begins until it or the message is full; true: there are more.
+// `show` is told how many bytes there are already.
+template <class Map, class Show, class Shown>
+bool fill_page(const Map& all, const Page<typename Map::key_type>& page, const Show& show,
+               google::protobuf::RepeatedPtrField<Shown>& out) {
+  const std::size_t limit = page.limit == 0 ? all.size() : page.limit;
+  std::size_t bytes = 0;
+  auto next = all.upper_bound(page.after);
+  for (; next != all.end() && static_cast<std::size_t>(out.size()) < limit; ++next) {
+    Shown shown = show(next->second, bytes);
+    bytes += shown.ByteSizeLong() + kEntryOverhead;
+    if (bytes > limits::kApiReplyBytesMax && !out.empty()) return true;
+    *out.Add() = std::move(shown);
+  }
+  return next != all.end();
+}
+
+template <class Name, class Response>
+Result<> check_page(const Page<Name>& page, const Response& out, const std::string& advice) {
+  if (page.limit == 0 && out.more())
+    return make_error(Errc::resource_exhausted,
+                      "the list has more than the " + std::to_string(limits::kApiReplyBytesMax) +
+                          " bytes that travel in one answer; " + advice);
+  return check_size(out.ByteSizeLong(), advice);
+}
+
+// The smaller, the sooner somebody must look; what is over comes last.
+std::size_t urgency(const core::Incident& incident) {
+  constexpr std::size_t kLast = std::numeric_limits<std::size_t>::max();
+  if (incident.resolved) return kLast;
+  return incident.severity.value_or(kLast - 1);
+}
+
 }  // namespace
 
 v1::TimelineEntry to_proto(const core::TimelineEntry& entry) {
@@ -305,46 +350,40 @@ void fill_status(const core::State& state, Instant now, v1::GetStatusResponse& o
   out.set_services_ok(good);
 }
 
-Result<> fill_services(const core::State& state, const ServiceName& only,
-                       v1::ListServicesResponse& out) {
-  if (!state.policy) return {};
-  if (!only.empty()) {
-    const policy::Service* service = state.policy->find_service(only);
-    if (service == nullptr) {
-      std::vector<std::string> names;
-      for (const auto& [name, known] : state.policy->services) names.push_back(name.str());
-      const std::string meant = did_you_mean(only.str(), names);
-      return make_error(Errc::not_found,
-                        "the policy has no service '" + only.str() + "'" +
-                            (meant.empty() ? "" : "; did you mean '" + meant + "'?"));
-    }
-    *out.add_services() = to_proto(state, *service, Detail::full);
-    return check_size(out.ByteSizeLong(), "the service has too many probes and agents to show");
-  }
-  std::size_t bytes = 0;
-  for (const auto& [name, service] : state.policy->services) {
-    v1::Service shown = to_proto(state, service, Detail::summary);
-    // Among very many, how each probe is must do; one service alone shows its vantage points.
-    if (bytes > limits::kApiReplyBytesMax / 2)
-      for (auto& probe : *shown.mutable_probes()) probe.clear_vantages();
-    bytes += shown.ByteSizeLong();
-    *out.add_services() = std::move(shown);
-  }
-  return check_size(bytes, "ask for one service");
+Result<> fill_service(const core::State& state, const ServiceName& name,
+                      v1::ListServicesResponse& out) {
+  const policy::Service* service = state.policy ? state.policy->find_service(name) : nullptr;
+  if (service == nullptr) return unknown_service(state, name);
+  *out.add_services() = to_proto(state, *service, Detail::full);
+  return check_size(out.ByteSizeLong(), "the service has too many probes and agents to show");
 }
 
-Result<> fill_agents(const core::State& state, v1::ListAgentsResponse& out) {
-  std::size_t bytes = 0;
-  for (const auto& [name, agent] : state.agents) {
+Result<> fill_services(const core::State& state, const Page<ServiceName>& page,
+                       v1::ListServicesResponse& out) {
+  if (!state.policy) return {};
+  const auto show = [&](const policy::Service& service, std::size_t bytes) {
+    v1::Service shown = to_proto(state, service, Detail::summary);
+    // Among very many, how each probe is must do; one service alone shows its vantage points.
+    if (bytes + shown.ByteSizeLong() > limits::kApiReplyBytesMax / 2)
+      for (auto& probe : *shown.mutable_probes()) probe.clear_vantages();
+    return shown;
+  };
+  out.set_more(fill_page(state.policy->services, page, show, *out.mutable_services()));
+  return check_page(page, out, "ask for a page of them, or for one service");
+}
+
+Result<> fill_agents(const core::State& state, const Page<AgentName>& page,
+                     v1::ListAgentsResponse& out) {
+  const auto show = [&](const core::AgentState& agent, std::size_t bytes) {
     v1::Agent shown = to_proto(state, agent);
-    if (bytes > limits::kApiReplyBytesMax / 2) {
+    if (page.limit == 0 && bytes > limits::kApiReplyBytesMax / 2) {
       shown.clear_labels();
       shown.clear_actions();
     }
-    bytes += shown.ByteSizeLong();
-    *out.add_agents() = std::move(shown);
-  }
-  return check_size(bytes, "there are too many agents for one list");
+    return shown;
+  };
+  out.set_more(fill_page(state.agents, page, show, *out.mutable_agents()));
+  return check_page(page, out, "ask for a page of them");
 }
 
 void fill_facts(const core::State& state, v1::ListFactsResponse& out) {
@@ -362,16 +401,20 @@ void fill_incidents(const core::State& state, bool include_resolved, std::size_t
   std::vector<const core::Incident*> chosen;
   for (const auto& [id, incident] : state.incidents)
     if (include_resolved || !incident.resolved) chosen.push_back(&incident);
-  std::stable_sort(chosen.begin(), chosen.end(), [](const auto* a, const auto* b) {
-    return a->opened != b->opened ? a->opened > b->opened : a->id > b->id;
+  std::sort(chosen.begin(), chosen.end(), [](const auto* a, const auto* b) {
+    if (urgency(*a) != urgency(*b)) return urgency(*a) < urgency(*b);
+    return std::tie(a->opened, a->id) > std::tie(b->opened, b->id);
   });
   std::size_t bytes = 0;
-  for (std::size_t i = 0; i < std::min(limit, chosen.size()); ++i) {
-    v1::Incident shown = to_proto(*chosen[i], Detail::summary);
-    bytes += shown.ByteSizeLong();
-    if (bytes > limits::kApiReplyBytesMax) return;
+  for (const core::Incident* incident : chosen) {
+    if (static_cast<std::size_t>(out.incidents_size()) == limit) break;
+    v1::Incident shown = to_proto(*incident, Detail::summary);
+    bytes += shown.ByteSizeLong() + kEntryOverhead;
+    if (bytes > limits::kApiReplyBytesMax) break;
     *out.add_incidents() = std::move(shown);
   }
+  out.set_left_out(static_cast<std::uint32_t>(chosen.size()) -
+                   static_cast<std::uint32_t>(out.incidents_size()));
 }
 
 }  // namespace firebreak::api

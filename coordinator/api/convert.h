@@ -4,6 +4,8 @@
 // mended, and what would not fit into one message is left out and counted.
 #pragma once
 
+#include <cstddef>
+
 #include "common/result.h"
 #include "coordinator/core/state.h"
 
@@ -23,6 +25,13 @@ class ValidationProgress;
 
 namespace firebreak::api {
 
+// What one message shows of a long list.
+template <class Name>
+struct Page {
+  std::size_t limit = 0;  // 0: everything, or resource_exhausted when that is too much
+  Name after;             // the last one that the caller has; empty: from the beginning
+};
+
 enum class Detail {
   summary,  // no timeline, no output of actions; of a service: evidence only where it is not ok
   full,
@@ -40,13 +49,17 @@ enum class Detail {
 
 // What the state knows; the version is the caller's to fill in.
 void fill_status(const core::State& state, Instant now, v1::GetStatusResponse& out);
-// All services in summary, or one in full.
-Result<> fill_services(const core::State& state, const ServiceName& only,
+// One service in full.
+Result<> fill_service(const core::State& state, const ServiceName& name,
+                      v1::ListServicesResponse& out);
+// In the order of their names, in summary.
+Result<> fill_services(const core::State& state, const Page<ServiceName>& page,
                        v1::ListServicesResponse& out);
-Result<> fill_agents(const core::State& state, v1::ListAgentsResponse& out);
+Result<> fill_agents(const core::State& state, const Page<AgentName>& page,
+                     v1::ListAgentsResponse& out);
 // Every declared fact, then the values that single services have of their own.
 void fill_facts(const core::State& state, v1::ListFactsResponse& out);
-// Newest first, as many as fit.
+// Open ones first, of these the most severe first, then the newest; as many as fit.
 void fill_incidents(const core::State& state, bool include_resolved, std::size_t limit,
                     v1::ListIncidentsResponse& out);
 

@@ -44,6 +44,20 @@ void service_name(Checker& check, const std::string& name, bool is_optional) {
     check.name(name, "service");
 }
 
+void limit(Checker& check, std::uint32_t limit) {
+  check.require(limit <= limits::kListedMax, "limit",
+                "at most " + std::to_string(limits::kListedMax) + ", not " + std::to_string(limit));
+}
+
+template <class Name, class Request>
+Result<Page<Name>> page_of(const Request& request) {
+  Checker check;
+  limit(check, request.limit());
+  if (!request.after().empty()) check.name(request.after(), "after");
+  if (check.failed()) return check.error();
+  return Page<Name>{request.limit(), Name(request.after())};
+}
+
 void required_text(Checker& check, const std::string& text, std::string_view field,
                    std::string_view problem) {
   if (check.require(!is_blank(text), field, problem))
@@ -146,11 +160,18 @@ Result<ServiceName> check_service_name(const std::string& name, bool is_optional
 }
 
 Result<std::size_t> check_limit(const v1::ListIncidentsRequest& request) {
-  if (request.limit() > limits::kResolvedIncidentsKept)
-    return make_error(Errc::invalid_argument, "limit: at most " +
-                                                  std::to_string(limits::kResolvedIncidentsKept) +
-                                                  ", not " + std::to_string(request.limit()));
+  Checker check;
+  limit(check, request.limit());
+  if (check.failed()) return check.error();
   return request.limit() == 0 ? kIncidentsListed : std::size_t{request.limit()};
+}
+
+Result<Page<ServiceName>> check_page(const v1::ListServicesRequest& request) {
+  return page_of<ServiceName>(request);
+}
+
+Result<Page<AgentName>> check_page(const v1::ListAgentsRequest& request) {
+  return page_of<AgentName>(request);
 }
 
 Result<core::OperatorAsked> to_event(const std::string& by,

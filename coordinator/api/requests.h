@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "common/result.h"
+#include "coordinator/api/convert.h"
 #include "coordinator/core/event.h"
 #include "coordinator/policy/policy.h"
 
@@ -19,7 +20,9 @@ class AddNoteRequest;
 class ApplyPolicyRequest;
 class ClearFactRequest;
 class DeclareIncidentRequest;
+class ListAgentsRequest;
 class ListIncidentsRequest;
+class ListServicesRequest;
 class ResolveIncidentRequest;
 class SetFactRequest;
 }  // namespace firebreak::v1
@@ -29,8 +32,10 @@ namespace firebreak::api {
 // Required, unless `is_optional`.
 Result<IncidentId> check_incident_id(const std::string& id, bool is_optional = false);
 Result<ServiceName> check_service_name(const std::string& name, bool is_optional = false);
-// 100 when the request does not say; at most limits::kResolvedIncidentsKept.
+// 100 when the request does not say; at most limits::kListedMax.
 Result<std::size_t> check_limit(const v1::ListIncidentsRequest& request);
+Result<Page<ServiceName>> check_page(const v1::ListServicesRequest& request);
+Result<Page<AgentName>> check_page(const v1::ListAgentsRequest& request);
 
 Result<core::OperatorAsked> to_event(const std::string& by,
                                      const v1::AcknowledgeIncidentRequest& request);

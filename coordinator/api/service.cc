@@ -106,13 +106,21 @@ class OperatorApi::Service final : public v1::OperatorService::CallbackService {
     return read(context, [request, out](const View& view) -> Result<> {
       const auto only = check_service_name(request->service(), true);
       if (!only) return only.error();
-      return fill_services(view.state, *only, *out);
+      if (!only->empty()) return fill_service(view.state, *only, *out);
+      const auto page = check_page(*request);
+      if (!page) return page.error();
+      return fill_services(view.state, *page, *out);
     });
   }
 
-  ServerUnaryReactor* ListAgents(CallbackServerContext* context, const v1::ListAgentsRequest*,
+  ServerUnaryReactor* ListAgents(CallbackServerContext* context,
+                                 const v1::ListAgentsRequest* request,
                                  v1::ListAgentsResponse* out) override {
-    return read(context, [out](const View& view) { return fill_agents(view.state, *out); });
+    return read(context, [request, out](const View& view) -> Result<> {
+      const auto page = check_page(*request);
+      if (!page) return page.error();
+      return fill_agents(view.state, *page, *out);
+    });
   }
 
   ServerUnaryReactor* ListIncidents(CallbackServerContext* context,
@@ -176,16 +184,10 @@ class OperatorApi::Service final : public v1::OperatorService::CallbackService {
 
   ServerUnaryReactor* ClearFact(CallbackServerContext* context, const v1::ClearFactRequest* request,
                                 v1::Fact* out) override {
-    auto* reactor = context->DefaultReactor();
-    const auto call = std::make_shared<UnaryCall>(reactor);
-    const auto by = operator_name(*context);
-    if (!by) return refuse(*call, reactor, by.error());
-    const auto asked = to_event(*by, *request);
-    if (!asked) return refuse(*call, reactor, asked.error());
-    ask(call, *asked, [request, out](const View& view) {
+    const auto show = [request, out](const View& view) {
       return fill_fact(view, FactName(request->name()), ServiceName(request->service()), out);
-    });
-    return reactor;
+    };
+    return change(context, *request, show);
   }
 
   ServerUnaryReactor* ListFacts(CallbackServerContext* context, const v1::ListFactsRequest*,
@@ -266,19 +268,26 @@ class OperatorApi::Service final : public v1::OperatorService::CallbackService {
     });
   }
 
-  template <class Request>
-  ServerUnaryReactor* change_incident(CallbackServerContext* context, const Request& request,
-                                      v1::Incident* out) {
+  template <class Request, class Answer>
+  ServerUnaryReactor* change(CallbackServerContext* context, const Request& request,
+                             Answer answer) {
     auto* reactor = context->DefaultReactor();
     const auto call = std::make_shared<UnaryCall>(reactor);
     const auto by = operator_name(*context);
     if (!by) return refuse(*call, reactor, by.error());
     const auto asked = to_event(*by, request);
     if (!asked) return refuse(*call, reactor, asked.error());
-    ask(call, *asked, [id = IncidentId(request.id()), out](const View& view) {
-      return fill_incident(view, id, out);
-    });
+    ask(call, *asked, std::move(answer));
     return reactor;
+  }
+
+  template <class Request>
+  ServerUnaryReactor* change_incident(CallbackServerContext* context, const Request& request,
+                                      v1::Incident* out) {
+    const auto show = [id = IncidentId(request.id()), out](const View& view) {
+      return fill_incident(view, id, out);
+    };
+    return change(context, request, show);
   }
 
   // Requests that mean nothing without the policy in force: read it first, then ask, unless

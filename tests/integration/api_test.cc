@@ -44,6 +44,19 @@ services:
       health: {http: "http://127.0.0.1:9/", every: 5s}
 )";
 
+// Its validation would take an hour.
+constexpr const char* kSlowChecklist = R"(
+severities: {P1: {}}
+services:
+  api:
+    agents: "true"
+    probes:
+      health: {http: "http://127.0.0.1:9/", every: 5s}
+checklists:
+  api:
+    - {expect: "error_rate('health', 5m) < 0.001", hold: 1h, samples: 30}
+)";
+
 class NoAgents final : public engine::AgentSink {
  public:
   void assign(const AgentName&, std::vector<std::pair<ProbeKey, ProbeSpec>>) override {}
@@ -138,6 +151,19 @@ class ApiTest : public ::testing::Test {
     request.set_id(id);
     request.set_reason("checked by hand");
     return call(&v1::OperatorService::Stub::ResolveIncident, request);
+  }
+  // The text is the number, with what fills a connection.
+  void add_note(const std::string& id, std::size_t number) {
+    engine_.submit(core::OperatorAsked{
+        "alice",
+        core::AddNote{IncidentId(id), std::to_string(number) + std::string(1000, ' '), ""}});
+  }
+  core::Verdict verdict_of(const ValidationId& id) {
+    std::promise<core::Verdict> verdict;
+    EXPECT_TRUE(engine_.inspect([&](const engine::View& view) {
+      verdict.set_value(view.state.validations.at(id).verdict);
+    }));
+    return verdict.get_future().get();
   }
   v1::Fact set_customers(const std::string& text) {
     v1::SetFactRequest request;
@@ -402,6 +428,58 @@ TEST_F(ApiTest, AValidationStreamsUntilItsVerdict) {
   EXPECT_EQ(progress.service(), "api");
   EXPECT_EQ(progress.checks_size(), 1);
   EXPECT_EQ(progress.verdict(), v1::VERDICT_INCONCLUSIVE);
+}
+
+// More than the connection and the queue hold: the rest is counted, and nobody waited.
+TEST_F(ApiTest, AWatcherThatDoesNotReadMissesTheOldestAndIsTold) {
+  apply(kPolicy);
+  const std::string id = declare("r-1").id();
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + kPatience);
+  const auto reader = stub_->Watch(&context, v1::WatchRequest());
+  reader->WaitForInitialMetadata();
+
+  constexpr std::size_t kNotes = 3 * limits::kWatchQueueMax;
+  for (std::size_t i = 1; i <= kNotes; ++i) add_note(id, i);
+  v1::WatchEvent event;
+  std::uint64_t seen = 0, missed = 0, last = 0;
+  while (last < kNotes && reader->Read(&event)) {
+    if (event.entry().kind() != "note") continue;
+    ++seen;
+    missed += event.missed();
+    EXPECT_GT(event.entry().at_unix_us(), 0);
+    last = std::stoull(event.entry().text());
+  }
+
+  EXPECT_EQ(last, kNotes);
+  EXPECT_EQ(seen + missed, kNotes);
+  EXPECT_GT(missed, 0U);
+  context.TryCancel();
+  reader->Finish();
+}
+
+TEST_F(ApiTest, AValidationEndsWhenNobodyWaitsForItAnyMore) {
+  apply(kSlowChecklist);
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + kPatience);
+  v1::ValidateRequest request;
+  request.set_service("api");
+  const auto reader = stub_->Validate(&context, request);
+  v1::ValidationProgress progress;
+  ASSERT_TRUE(reader->Read(&progress));
+  ASSERT_EQ(progress.verdict(), v1::VERDICT_UNSPECIFIED);
+
+  context.TryCancel();
+  while (reader->Read(&progress)) {
+  }
+  EXPECT_EQ(reader->Finish().error_code(), StatusCode::CANCELLED);
+
+  // The cancellation travels on its own: it is asked until it has arrived.
+  core::Verdict verdict = core::Verdict::running;
+  const auto end = std::chrono::steady_clock::now() + kPatience;
+  while (verdict == core::Verdict::running && std::chrono::steady_clock::now() < end)
+    verdict = verdict_of(ValidationId(progress.id()));
+  EXPECT_EQ(verdict, core::Verdict::inconclusive);
 }
 
 TEST_F(ApiTest, SaysSoWhenTheEngineHasStopped) {

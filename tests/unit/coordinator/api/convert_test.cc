@@ -94,12 +94,14 @@ TEST(IncidentToProto, TheLargestFitsIntoOneMessage) {
   EXPECT_EQ(out.actions_size(), 100);
 }
 
-TEST(Incidents, AreNewestFirstAndOpenUnlessAskedFor) {
+TEST(Incidents, BeginWithTheWorstOpenOneAndEndWithWhatIsOver) {
   core::State state;
-  for (const char* id : {"INC-1", "INC-2", "INC-3"}) {
+  for (const char* id : {"INC-1", "INC-2", "INC-3", "INC-4", "INC-5"}) {
     core::Incident incident = an_incident(id);
     incident.opened = kStart + (id[4] - '0') * 1s;
-    if (id[4] == '2') incident.resolved = kStart + 9s;
+    incident.severity = id[4] == '1' ? 0 : 1;
+    if (id[4] == '4') incident.resolved = kStart + 9s;
+    if (id[4] == '5') incident.severity.reset();
     state.incidents.emplace(incident.id, incident);
   }
   const auto ids = [&](bool include_resolved, std::size_t limit) {
@@ -107,11 +109,27 @@ TEST(Incidents, AreNewestFirstAndOpenUnlessAskedFor) {
     fill_incidents(state, include_resolved, limit, out);
     std::string all;
     for (const auto& incident : out.incidents()) all += incident.id() + " ";
-    return all;
+    return all + "+" + std::to_string(out.left_out());
   };
-  EXPECT_EQ(ids(false, 100), "INC-3 INC-1 ");
-  EXPECT_EQ(ids(true, 100), "INC-3 INC-2 INC-1 ");
-  EXPECT_EQ(ids(true, 1), "INC-3 ");
+  EXPECT_EQ(ids(false, 100), "INC-1 INC-3 INC-2 INC-5 +0");
+  EXPECT_EQ(ids(true, 100), "INC-1 INC-3 INC-2 INC-5 INC-4 +0");
+  EXPECT_EQ(ids(true, 1), "INC-1 +4");
+}
+
+TEST(Incidents, SayHowManyDoNotFitIntoAMessage) {
+  core::State state;
+  for (int i = 0; i < 1000; ++i) {
+    core::Incident incident = an_incident(("INC-" + std::to_string(i)).c_str());
+    incident.title = std::string(2000, 't');
+    state.incidents.emplace(incident.id, incident);
+  }
+  v1::ListIncidentsResponse out;
+
+  fill_incidents(state, false, 1000, out);
+
+  EXPECT_LT(out.ByteSizeLong(), limits::kMessageBytesMax);
+  EXPECT_GT(out.incidents_size(), 100);
+  EXPECT_EQ(out.left_out() + static_cast<std::uint32_t>(out.incidents_size()), 1000U);
 }
 
 core::State a_state() {
@@ -153,7 +171,7 @@ services:
 
 TEST(Services, ShowEachVantagePoint) {
   v1::ListServicesResponse out;
-  ASSERT_TRUE(fill_services(a_state(), ServiceName("api"), out));
+  ASSERT_TRUE(fill_service(a_state(), ServiceName("api"), out));
   ASSERT_EQ(out.services_size(), 1);
   ASSERT_EQ(out.services(0).probes(0).vantages_size(), 1);
   const auto& vantage = out.services(0).probes(0).vantages(0);
@@ -168,27 +186,83 @@ TEST(Services, AnAgentNotHeardSinceItAttachedTellsNothing) {
   core::State state = a_state();
   state.agents.begin()->second.series.begin()->second.live = false;
   v1::ListServicesResponse out;
-  ASSERT_TRUE(fill_services(state, ServiceName("api"), out));
+  ASSERT_TRUE(fill_service(state, ServiceName("api"), out));
   EXPECT_EQ(out.services(0).probes(0).vantages(0).status(), v1::STATUS_UNKNOWN);
 }
 
 TEST(Services, AreAllThereOrOneOrNotFound) {
   v1::ListServicesResponse all;
-  ASSERT_TRUE(fill_services(a_state(), ServiceName(), all));
+  ASSERT_TRUE(fill_services(a_state(), {}, all));
   EXPECT_EQ(all.services_size(), 2);
   v1::ListServicesResponse none;
-  const auto refused = fill_services(a_state(), ServiceName("wed"), none);
+  const auto refused = fill_service(a_state(), ServiceName("wed"), none);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, Errc::not_found);
   EXPECT_THAT(refused.error().message, HasSubstr("did you mean 'web'?"));
 }
 
+TEST(Services, ComeInPages) {
+  v1::ListServicesResponse first, second;
+
+  ASSERT_TRUE(fill_services(a_state(), {1, ServiceName()}, first));
+  ASSERT_TRUE(fill_services(a_state(), {1, ServiceName("api")}, second));
+
+  ASSERT_EQ(first.services_size(), 1);
+  EXPECT_EQ(first.services(0).name(), "api");
+  EXPECT_TRUE(first.more());
+  ASSERT_EQ(second.services_size(), 1);
+  EXPECT_EQ(second.services(0).name(), "web");
+  EXPECT_FALSE(second.more());
+}
+
 TEST(Agents, ShowWhatTheyProbe) {
   v1::ListAgentsResponse out;
-  ASSERT_TRUE(fill_agents(a_state(), out));
+  ASSERT_TRUE(fill_agents(a_state(), {}, out));
   ASSERT_EQ(out.agents_size(), 1);
   EXPECT_EQ(out.agents(0).probes(), 2u);
   EXPECT_EQ(out.agents(0).labels().at("role"), "edge");
+}
+
+// Each as large as an agent may be.
+core::State many_agents(int count) {
+  core::State state;
+  core::AgentState agent;
+  for (std::size_t i = 0; i < limits::kLabelsMax; ++i)
+    agent.labels.emplace(std::to_string(i), std::string(limits::kLabelBytesMax, 'v'));
+  for (int i = 0; i < count; ++i) {
+    agent.name = AgentName("a" + std::to_string(10000 + i));
+    state.agents.emplace(agent.name, agent);
+  }
+  return state;
+}
+
+TEST(Agents, ComeInPagesThatFitIntoAMessageAndLoseNothing) {
+  const core::State state = many_agents(200);
+  int seen = 0, pages = 0;
+  Page<AgentName> page{limits::kListedMax, AgentName()};
+  for (bool more = true; more; ++pages) {
+    v1::ListAgentsResponse out;
+    ASSERT_TRUE(fill_agents(state, page, out));
+    ASSERT_GT(out.agents_size(), 0);
+    EXPECT_LT(out.ByteSizeLong(), limits::kMessageBytesMax);
+    for (const auto& agent : out.agents()) {
+      EXPECT_EQ(agent.name(), "a" + std::to_string(10000 + seen++));
+      EXPECT_EQ(agent.labels_size(), static_cast<int>(limits::kLabelsMax));
+    }
+    page.after = AgentName(out.agents(out.agents_size() - 1).name());
+    more = out.more();
+  }
+  EXPECT_EQ(seen, 200);
+  EXPECT_GT(pages, 2);
+}
+
+TEST(Agents, AreRefusedWhenAllOfThemAreAskedForAndDoNotFit) {
+  v1::ListAgentsResponse out;
+
+  const auto refused = fill_agents(many_agents(20000), {}, out);
+
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::resource_exhausted);
 }
 
 TEST(Facts, ShowDefaultsAndWhatServicesHaveOfTheirOwn) {

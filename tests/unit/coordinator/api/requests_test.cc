@@ -67,6 +67,20 @@ TEST(Limits, HaveADefaultAndABound) {
   EXPECT_THAT(refusal(check_limit(request)), HasSubstr("limit: at most 1000, not 1001"));
 }
 
+TEST(Pages, HaveABoundAndBeginAfterAName) {
+  v1::ListAgentsRequest request;
+  EXPECT_EQ(check_page(request)->limit, 0U);
+  request.set_limit(1000);
+  request.set_after("web-1");
+  EXPECT_EQ(check_page(request)->limit, 1000U);
+  EXPECT_EQ(check_page(request)->after, AgentName("web-1"));
+  request.set_limit(1001);
+  EXPECT_THAT(refusal(check_page(request)), HasSubstr("limit: at most 1000, not 1001"));
+  request.set_limit(1);
+  request.set_after("\x1b[2J");
+  EXPECT_THAT(refusal(check_page(request)), HasSubstr("after: '\\x1b[2J' is not a name"));
+}
+
 TEST(Acknowledge, CarriesWhoAndWhat) {
   v1::AcknowledgeIncidentRequest request;
   request.set_id("INC-1");
