@@ -37,7 +37,7 @@ class Refusal final : public grpc::ServerBidiReactor<v1::AgentMessage, v1::Coord
 
 class AgentHub::Impl final : public v1::AgentService::CallbackService {
  public:
-  Impl(engine::Engine& engine, const Clock& clock, std::string version);
+  Impl(engine::Engine& engine, const Clock& clock, std::string version, Duration look_every);
   ~Impl() override;
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
@@ -74,6 +74,7 @@ class AgentHub::Impl final : public v1::AgentService::CallbackService {
   engine::Engine& engine_;
   const Clock& clock_;
   const std::string version_;
+  const Duration look_every_;
   const StreamHandlers handlers_;
 
   mutable std::mutex mutex_;
@@ -94,10 +95,12 @@ class AgentHub::Impl final : public v1::AgentService::CallbackService {
   std::thread watcher_;
 };
 
-AgentHub::Impl::Impl(engine::Engine& engine, const Clock& clock, std::string version)
+AgentHub::Impl::Impl(engine::Engine& engine, const Clock& clock, std::string version,
+                     Duration look_every)
     : engine_(engine),
       clock_(clock),
       version_(std::move(version)),
+      look_every_(look_every),
       handlers_{
           [this](const StreamPtr& stream, const v1::AgentMessage& message) {
             received(stream, message);
@@ -332,7 +335,7 @@ void AgentHub::Impl::watch() {
   for (;;) {
     {
       std::unique_lock lock(mutex_);
-      if (stop_.wait_for(lock, limits::kHeartbeatInterval, [this] { return is_stopping_; })) return;
+      if (stop_.wait_for(lock, look_every_, [this] { return is_stopping_; })) return;
     }
     for (const StreamPtr& stream : all()) {
       if (!stream->is_silent()) {
@@ -352,8 +355,9 @@ void AgentHub::Impl::watch() {
 
 // --- AgentHub ------------------------------------------------------------------------------------
 
-AgentHub::AgentHub(engine::Engine& engine, const Clock& clock, std::string version)
-    : impl_(std::make_unique<Impl>(engine, clock, std::move(version))) {}
+AgentHub::AgentHub(engine::Engine& engine, const Clock& clock, std::string version,
+                   Duration look_every)
+    : impl_(std::make_unique<Impl>(engine, clock, std::move(version), look_every)) {}
 AgentHub::~AgentHub() = default;
 
 grpc::Service& AgentHub::service() {

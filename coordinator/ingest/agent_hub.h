@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "common/clock.h"
+#include "common/limits.h"
 #include "common/time.h"
 #include "coordinator/engine/engine.h"
 #include "coordinator/engine/sinks.h"
@@ -35,8 +36,10 @@ class AgentHub final : public engine::AgentSink {
     std::uint64_t silent = 0;
   };
 
-  // `engine` and `clock` outlive the hub; `version` is told to agents.
-  AgentHub(engine::Engine& engine, const Clock& clock, std::string version);
+  // `engine` and `clock` outlive the hub; `version` is told to agents. Every `look_every` it sends
+  // heartbeats and looks for agents that have gone silent.
+  AgentHub(engine::Engine& engine, const Clock& clock, std::string version,
+           Duration look_every = limits::kHeartbeatInterval);
   ~AgentHub() override;
   AgentHub(const AgentHub&) = delete;
   AgentHub& operator=(const AgentHub&) = delete;

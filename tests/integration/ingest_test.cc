@@ -7,7 +7,6 @@
 #include <firebreak/v1/agent.grpc.pb.h>
 #include <grpcpp/grpcpp.h>
 
-#include <atomic>
 #include <future>
 #include <memory>
 #include <optional>
@@ -40,6 +39,7 @@ using ::testing::HasSubstr;
 using Message = v1::CoordinatorMessage;
 
 constexpr auto kPatience = 60s;  // only so that a broken test ends
+constexpr auto kLookEvery = 10ms;
 
 // Commits wait at a gate; everything else is the store's own.
 class GatedStore final : public store::Store {
@@ -82,7 +82,7 @@ class Half {
   Half(const std::string& database, const pki::TlsFiles& tls, const Clock& clock,
        testing::Gate& gate)
       : engine_(clock, [](const Error& error) { ADD_FAILURE() << error.message; }),
-        hub_(engine_, clock, "test") {
+        hub_(engine_, clock, "test", kLookEvery) {
     auto store = store::open_sqlite(
         database,
         [](std::vector<policy::SourceFile> files) -> Result<std::shared_ptr<const policy::Policy>> {
@@ -285,14 +285,14 @@ TEST_F(Ingest, AcknowledgesOnlyWhatIsCommitted) {
   gate_.close();
   agent.report(1, v1::STATUS_OK, true);
   gate_.wait_for_arrival();
-  std::atomic<std::uint64_t> acknowledged = 0;
-  auto reading = std::async(std::launch::async, [&] { acknowledged = agent.acknowledged(); });
-  EXPECT_EQ(acknowledged, 0U);
+  // What is said after the result has arrived comes after whatever was said about it.
+  half_->hub().drain("test", 1s);
+  for (auto message = agent.next(); !message->has_drain(); message = agent.next())
+    EXPECT_FALSE(message->has_ack());
 
   gate_.open();
-  reading.get();
 
-  EXPECT_EQ(acknowledged, 1U);
+  EXPECT_EQ(agent.acknowledged(), 1U);
 }
 
 TEST_F(Ingest, CountsAResultOnceHoweverOftenItIsSent) {
@@ -399,6 +399,26 @@ TEST_F(Ingest, EndsOnlyTheStreamThatSentNonsense) {
   good.report(1, v1::STATUS_OK, true);
   EXPECT_EQ(good.acknowledged(), 1U);
   EXPECT_EQ(results(), 1U);
+}
+
+TEST_F(Ingest, EndsTheStreamOfAnAgentThatHasGoneSilent) {
+  Agent silent(channel("web-1"));
+  silent.attach();
+  clock_.advance(limits::kPeerSilenceMax);
+  // Whoever attaches now has been heard.
+  Agent other(channel("web-2"));
+  other.attach();
+
+  clock_.advance(1us);
+  const grpc::Status status = silent.end();
+
+  EXPECT_EQ(status.error_code(), StatusCode::DEADLINE_EXCEEDED);
+  EXPECT_THAT(status.error_message(), HasSubstr("nothing heard of the agent for 15s"));
+  EXPECT_EQ(half_->hub().counters().silent, 1U);
+  EXPECT_FALSE(half_->read(
+      [](const core::State& state) { return state.agents.at(AgentName("web-1")).attached; }));
+  other.report(1, v1::STATUS_OK, true);
+  EXPECT_EQ(other.acknowledged(), 1U);
 }
 
 TEST_F(Ingest, LetsNobodyAttachButAgents) {
