@@ -31,8 +31,9 @@ inline constexpr auto kHandshakeTimeout = 5s;    // TCP and TLS of one connectio
 inline constexpr std::size_t kBatchesInFlightMax = 16;  // window of batches without an ack
 inline constexpr auto kFlushInterval = 1s;              // and at once when a verdict changes
 inline constexpr auto kHeartbeatInterval = 5s;
-inline constexpr auto kPeerSilenceMax = 15s;         // a link is dead after three missed heartbeats
-inline constexpr std::size_t kCoordinatorsMax = 16;  // addresses that one agent tries in turn
+inline constexpr auto kPeerSilenceMax = 14s;  // a dead link is found within 15 s: two heartbeats
+                                              // are missed, the third is late
+inline constexpr std::size_t kCoordinatorsMax = 16;       // addresses that one agent tries in turn
 inline constexpr std::size_t kProbesPerAgentMax = 10000;  // of one assignment
 inline constexpr std::size_t kProbesNowMax = 64;  // one-shot probes running at once, per agent
 inline constexpr std::size_t kLinkQueueMax = 64;  // unsent messages; then the link is not read
@@ -107,6 +108,20 @@ inline constexpr std::size_t kIngestQueueEventsMax =
     4096;  // batches waiting for the engine; then streams are not read
 inline constexpr std::size_t kIngestQueueResultsMax =
     200000;  // of all those batches together, about 40 MB
+// One agent: its 10,000 probes every second, all of them failing and looked at a second time.
+inline constexpr std::uint64_t kAgentResultsPerSecond = 20000;
+inline constexpr std::uint64_t kAgentResultsBurst = 40000;  // two seconds of that at once
+inline constexpr std::uint64_t kAttachCost = 2000;          // results; a handshake costs 4 ms
+inline constexpr std::uint64_t kMessageCost = 50;  // results; a small batch costs 200 us (bench/)
+// All agents: a TLS handshake and what follows cost 4 ms, so this is one core.
+inline constexpr std::uint64_t kAttachesPerSecond = 250;
+inline constexpr std::uint64_t kAttachesBurst = 500;
+inline constexpr auto kReconnectAfterMax = 5min;  // of what an agent is asked to wait
+// An agent's steady clock against our time line.
+inline constexpr auto kClockWindow = 60s;  // drift of 100 ppm moves it by 6 ms in that time
+inline constexpr auto kClockJump = 5s;     // more than a batch waits in a link's queues
+inline constexpr std::size_t kClockJumpMessages = 3;  // that agree on it: it has stood still ...
+inline constexpr auto kClockJumpFor = 2s;             // ... for so long, so that no backlog does
 inline constexpr std::size_t kOutgoingMessagesMax =
     1024;  // to one agent; a stream whose agent reads slower is ended
 inline constexpr std::size_t kStreamsPerAgentMax = 4;  // the newest counts, the others are ending
@@ -137,7 +152,10 @@ inline constexpr std::size_t kWatchQueueMax =
     1024;                                // a watcher that reads slower is told that it missed some
 inline constexpr auto kLateAfter = 60s;  // older results fill history only
 inline constexpr auto kDeliverySlack = 3s;  // from probe to commit: a flush, a batch, a transaction
-inline constexpr auto kWarmUp = 30s;        // after a start: agents that were known are waited for
+// After a start. Two minutes: ten thousand agents are back after one (kAttachesPerSecond).
+inline constexpr auto kWarmUp = 120s;  // agents that were there are awaited for so long ...
+inline constexpr std::uint64_t kWarmEnoughPercent = 90;  // ... or until so many of them are back
+inline constexpr auto kAwaitedWhenSeen = 5min;  // so long before the last one that was heard
 inline constexpr auto kValidateAgainMin = 30s;  // after a validation that did not pass, doubling
 inline constexpr auto kValidateAgainMax = 15min;
 inline constexpr std::size_t kPastIncarnationsMax = 64;  // of one agent, whose results are repeats

@@ -63,7 +63,7 @@ Result<> Watchers::follow(const ValidationId& validation,
   return {};
 }
 
-void Watchers::publish(const core::PublishEntry& entry, const core::State& state) {
+void Watchers::publish(const core::PublishEntry& entry) {
   std::vector<std::shared_ptr<WatchQueue>> queues;
   {
     const std::lock_guard lock(mutex_);
@@ -71,12 +71,9 @@ void Watchers::publish(const core::PublishEntry& entry, const core::State& state
       if (watcher.only.empty() || watcher.only == entry.incident)
         if (auto queue = watcher.queue.lock()) queues.push_back(std::move(queue));
   }
-  const auto incident = state.incidents.find(entry.incident);
-  if (queues.empty() || incident == state.incidents.end()) return;
-  const auto& timeline = incident->second.timeline;
-  if (entry.entry_index >= timeline.size()) return;
-  const auto watched = std::make_shared<const Watched>(
-      Watched{entry.incident, entry.service, timeline[entry.entry_index]});
+  if (queues.empty()) return;
+  const auto watched =
+      std::make_shared<const Watched>(Watched{entry.incident, entry.service, entry.entry});
   for (const auto& queue : queues) queue->push(watched);
 }
 

@@ -71,7 +71,7 @@ class Watchers final : public engine::WatchSink {
   Result<> follow(const ValidationId& validation, const std::shared_ptr<ProgressSlot>& slot);
 
   // On the engine's owner thread.
-  void publish(const core::PublishEntry& entry, const core::State& state) override;
+  void publish(const core::PublishEntry& entry) override;
   void publish(const core::PublishValidation& validation, const core::State& state) override;
 
  private:

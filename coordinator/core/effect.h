@@ -11,6 +11,7 @@
 #include "common/ids.h"
 #include "common/probe_spec.h"
 #include "common/time.h"
+#include "coordinator/core/timeline_entry.h"
 #include "coordinator/policy/policy.h"
 
 namespace firebreak::core {
@@ -76,11 +77,12 @@ struct ConfirmOutcome {
   AgentName agent;
   ActionId action;
 };
-// For watchers. Not durable.
+// For watchers. Not durable. The entry itself: its place on the timeline may change before it is
+// published, when the middle of a long one is cut.
 struct PublishEntry {
   IncidentId incident;
   ServiceName service;
-  std::size_t entry_index = 0;
+  TimelineEntry entry;
 };
 struct PublishValidation {
   ValidationId validation;

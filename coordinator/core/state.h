@@ -13,6 +13,7 @@
 #include "common/observation.h"
 #include "coordinator/core/alarms.h"
 #include "coordinator/core/event.h"
+#include "coordinator/core/timeline_entry.h"
 #include "coordinator/core/window.h"
 #include "coordinator/policy/policy.h"
 
@@ -54,15 +55,6 @@ struct AgentState {
 
 enum class Phase { investigating, identified, monitoring, resolved };
 [[nodiscard]] const char* to_string(Phase phase);
-
-struct TimelineEntry {
-  Instant at;
-  std::string kind;   // opened severity action notification fact note acknowledged phase validation
-                      // resolved clock
-  std::string actor;  // engine, operator:NAME, agent:NAME
-  std::string text;
-  std::string detail;
-};
 
 struct ActionRun {
   ActionId id;
@@ -211,6 +203,13 @@ struct PendingNotification {
   std::string what;  // to_string(NotificationKind)
 };
 
+// After a start (warm_up.h).
+struct WarmUp {
+  std::set<AgentName> away;   // awaited, and not back yet
+  std::uint64_t awaited = 0;  // at the start
+  Instant until{};            // nobody is awaited any longer
+};
+
 struct Counters {
   std::uint64_t results = 0;
   std::uint64_t duplicates = 0;
@@ -227,7 +226,8 @@ struct State {
   Instant policy_at{};
   Instant now{};
   std::uint64_t epoch = 0;
-  Instant started_at{};       // the last Started; the warm-up counts from here
+  Instant started_at{};  // the last Started
+  WarmUp warm_up;
   std::uint64_t next_id = 1;  // for actions, requests, notifications
   std::map<AgentName, AgentState> agents;
   std::map<ServiceName, std::set<AgentName>> vantages;  // AgentState::services, the other way round

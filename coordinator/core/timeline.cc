@@ -62,7 +62,7 @@ void add_entry(Turn& turn, Incident& incident, const char* kind, std::string act
   if (turn.state.changed.insert(incident.id).second) cut_middle(incident);
   incident.timeline.push_back(
       {turn.now, kind, std::move(actor), std::move(text), std::move(detail)});
-  turn.emit(PublishEntry{incident.id, incident.service, incident.timeline.size() - 1});
+  turn.emit(PublishEntry{incident.id, incident.service, incident.timeline.back()});
 }
 
 void notify(Turn& turn, Incident& incident, NotificationKind kind, const std::string& what) {

@@ -24,7 +24,7 @@ struct Dispatcher {
   void operator()(core::ConfirmOutcome effect) { sinks.agents->confirm(std::move(effect)); }
   void operator()(core::RunHttpAction effect) { sinks.sender->run(std::move(effect)); }
   void operator()(core::SendNotification effect) { sinks.sender->send(std::move(effect)); }
-  void operator()(const core::PublishEntry& effect) { sinks.watchers->publish(effect, state); }
+  void operator()(const core::PublishEntry& effect) { sinks.watchers->publish(effect); }
   void operator()(const core::PublishValidation& effect) { sinks.watchers->publish(effect, state); }
 };
 

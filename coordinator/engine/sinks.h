@@ -47,7 +47,7 @@ class Sender {
 class WatchSink {
  public:
   virtual ~WatchSink() = default;
-  virtual void publish(const core::PublishEntry& entry, const core::State& state) = 0;
+  virtual void publish(const core::PublishEntry& entry) = 0;
   virtual void publish(const core::PublishValidation& validation, const core::State& state) = 0;
 };
 

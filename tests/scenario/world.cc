@@ -54,7 +54,7 @@ std::string describe(const core::Effect& effect) {
       return "confirm " + e.action.str();
     }
     std::string operator()(const core::PublishEntry& e) const {
-      return "entry " + e.incident.str() + " " + std::to_string(e.entry_index);
+      return "entry " + e.incident.str() + " " + e.entry.text;
     }
     std::string operator()(const core::PublishValidation& e) const {
       return "validation " + e.validation.str();

@@ -9,16 +9,8 @@ namespace {
 
 using ::testing::HasSubstr;
 
-core::State a_state(std::size_t entries = 1) {
+core::State a_state() {
   core::State state;
-  for (const char* name : {"INC-1", "INC-2"}) {
-    core::Incident incident;
-    incident.id = IncidentId(name);
-    incident.service = ServiceName("api");
-    for (std::size_t i = 0; i < entries; ++i)
-      incident.timeline.push_back({Instant{}, "note", "engine", std::to_string(i), ""});
-    state.incidents.emplace(incident.id, incident);
-  }
   core::Validation validation;
   validation.id = ValidationId("v1");
   state.validations.emplace(validation.id, validation);
@@ -26,7 +18,8 @@ core::State a_state(std::size_t entries = 1) {
 }
 
 core::PublishEntry entry(const char* incident, std::size_t index = 0) {
-  return {IncidentId(incident), ServiceName("api"), index};
+  return {
+      IncidentId(incident), ServiceName("api"), {{}, "note", "engine", std::to_string(index), ""}};
 }
 
 std::shared_ptr<WatchQueue> a_queue() {
@@ -39,8 +32,8 @@ TEST(Watchers, EveryoneOrOneIncident) {
   ASSERT_TRUE(watchers.watch(IncidentId(), all));
   ASSERT_TRUE(watchers.watch(IncidentId("INC-2"), one));
 
-  watchers.publish(entry("INC-1"), a_state());
-  watchers.publish(entry("INC-2"), a_state());
+  watchers.publish(entry("INC-1"));
+  watchers.publish(entry("INC-2"));
 
   EXPECT_EQ(all->take()->what->incident, IncidentId("INC-1"));
   EXPECT_EQ(all->take()->what->incident, IncidentId("INC-2"));
@@ -53,10 +46,7 @@ TEST(Watchers, TheSlowMissTheOldestAndAreTold) {
   Watchers watchers;
   const auto queue = a_queue();
   ASSERT_TRUE(watchers.watch(IncidentId(), queue));
-  const core::State state = a_state(limits::kWatchQueueMax + 3);
-
-  for (std::size_t i = 0; i < limits::kWatchQueueMax + 3; ++i)
-    watchers.publish(entry("INC-1", i), state);
+  for (std::size_t i = 0; i < limits::kWatchQueueMax + 3; ++i) watchers.publish(entry("INC-1", i));
 
   const auto first = queue->take();
   EXPECT_EQ(first->missed, 3u);
@@ -70,22 +60,20 @@ TEST(Watchers, WakeTheWriterAfterEachPush) {
   const auto queue = std::make_shared<WatchQueue>([&woken] { ++woken; });
   ASSERT_TRUE(watchers.watch(IncidentId(), queue));
 
-  watchers.publish(entry("INC-1"), a_state());
-  watchers.publish(entry("INC-1"), a_state());
+  watchers.publish(entry("INC-1"));
+  watchers.publish(entry("INC-1"));
 
   EXPECT_EQ(woken, 2);
 }
 
-TEST(Watchers, IgnoreWhatIsNotThere) {
+TEST(Watchers, IgnoreAValidationThatIsNotThere) {
   Watchers watchers;
-  const auto queue = a_queue();
-  ASSERT_TRUE(watchers.watch(IncidentId(), queue));
+  const auto slot = std::make_shared<ProgressSlot>([] {});
+  ASSERT_TRUE(watchers.follow(ValidationId("v9"), slot));
 
-  watchers.publish(entry("INC-9"), a_state());
-  watchers.publish(entry("INC-1", 7), a_state());
   watchers.publish(core::PublishValidation{ValidationId("v9")}, a_state());
 
-  EXPECT_FALSE(queue->take());
+  EXPECT_EQ(slot->take(), nullptr);
 }
 
 TEST(Watchers, AreBoundedAndLeaveWhenTheirOwnerDoes) {

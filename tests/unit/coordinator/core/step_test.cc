@@ -94,7 +94,7 @@ struct Describe {
   }
   void operator()(const ConfirmOutcome& it) const { out << "confirm " << it.action.str(); }
   void operator()(const PublishEntry& it) const {
-    out << "entry " << it.incident.str() << ' ' << it.entry_index;
+    out << "entry " << it.incident.str() << ' ' << it.entry.text;
   }
   void operator()(const PublishValidation& it) const { out << "show " << it.validation.str(); }
 };

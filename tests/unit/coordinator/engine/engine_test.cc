@@ -34,7 +34,7 @@ class Recorder final : public AgentSink, public Sender, public WatchSink {
   void confirm(core::ConfirmOutcome outcome) override { say("confirm " + outcome.action.str()); }
   void send(core::SendNotification) override { say("notify"); }
   void run(core::RunHttpAction) override { say("http"); }
-  void publish(const core::PublishEntry&, const core::State&) override { say("entry"); }
+  void publish(const core::PublishEntry&) override { say("entry"); }
   void publish(const core::PublishValidation&, const core::State&) override { say("validation"); }
 
   std::vector<std::string> said() const {
