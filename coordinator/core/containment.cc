@@ -10,6 +10,7 @@
 #include "coordinator/core/ingest.h"
 #include "coordinator/core/signal_values.h"
 #include "coordinator/core/timeline.h"
+#include "coordinator/core/warm_up.h"
 
 namespace firebreak::core {
 
@@ -171,8 +172,11 @@ void begin_stages(Turn& turn, Incident& incident) {
     for (const ActionName& action : stage.actions)
       playbook.due.push_back({playbook.next_stage, action, {}});
     ++playbook.next_stage;
-    add_entry(turn, incident, "action", kEngine,
-              "stage " + std::to_string(playbook.next_stage) + " of " + plan.name + " begins");
+    std::string text =
+        "stage " + std::to_string(playbook.next_stage) + " of " + plan.name + " begins";
+    if (frozen_until(turn.state, turn.now))
+      text += ", its actions wait: " + describe_warm_up(turn.state);
+    add_entry(turn, incident, "action", kEngine, std::move(text));
   }
 }
 
@@ -259,6 +263,7 @@ void contain(Turn& turn, Incident& incident) {
   expire_verifications(turn, incident);
   if (!may_act(turn.state, incident)) return;
   begin_stages(turn, incident);
+  if (frozen_until(turn.state, turn.now)) return;
   PlaybookRun& playbook = *incident.playbook;
   while (!playbook.due.empty() && !is_action_running(incident) && incident.verifications.empty()) {
     if (playbook.wait_until && *playbook.wait_until > turn.now && !playbook.verify_failed) return;
@@ -279,6 +284,8 @@ std::optional<Instant> containment_due(const State& state, const Incident& incid
     at_first(next, playbook.since + plan.stages[playbook.next_stage].at);
   if (!playbook.due.empty() && playbook.wait_until && *playbook.wait_until > state.now)
     at_first(next, *playbook.wait_until);
+  const auto frozen = frozen_until(state, state.now);
+  if (!playbook.due.empty() && frozen) at_first(next, *frozen);
   return next;
 }
 

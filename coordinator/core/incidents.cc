@@ -11,6 +11,7 @@
 #include "coordinator/core/rules.h"
 #include "coordinator/core/timeline.h"
 #include "coordinator/core/validation.h"
+#include "coordinator/core/warm_up.h"
 
 namespace firebreak::core {
 
@@ -195,6 +196,7 @@ bool may_validate(const State& state, const Incident& incident) {
 
 void prove_recovery(Turn& turn, Incident& incident) {
   if (!may_validate(turn.state, incident) || *incident.validate_at > turn.now) return;
+  if (frozen_until(turn.state, turn.now)) return;
   incident.validate_at.reset();
   incident.validation = ValidationId(turn.next_id("val"));
   ++incident.validations;
@@ -210,7 +212,9 @@ void set_alarm(Turn& turn, const Incident& incident) {
     at_first(next, clocks.acknowledge);
     at_first(next, clocks.update);
     at_first(next, clocks.resolve);
-    if (may_validate(turn.state, incident)) at_first(next, incident.validate_at);
+    if (may_validate(turn.state, incident))
+      at_first(next, std::max(*incident.validate_at,
+                              frozen_until(turn.state, turn.now).value_or(turn.now)));
   }
   turn.state.incident_alarms.set(incident.id, next);
 }

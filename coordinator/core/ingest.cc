@@ -8,6 +8,7 @@
 #include "common/limits.h"
 #include "coordinator/core/inputs.h"
 #include "coordinator/core/rules.h"
+#include "coordinator/core/warm_up.h"
 
 namespace firebreak::core {
 
@@ -97,11 +98,13 @@ void take_row(State& state, AgentState& agent, const ResultRow& row) {
     return;
   }
   const Observation& seen = row.observation;
-  const Instant observed = std::min(row.observed, state.now);
+  Instant observed = std::min(row.observed, state.now);
   if (state.now - observed > limits::kLateAfter + seen.latency) {
     ++state.counters.late;
     return;
   }
+  // In the order of the sequence numbers, whatever the clocks say.
+  observed = std::max(observed, series->observed);
   bool changed = take_verdict(*series, row, observed);
   // Not by a result that is yet to be confirmed: the verdict before it may be of another day.
   if (agent.attached && !series->live && series->confirmed_at == observed)
@@ -164,6 +167,7 @@ void agent_attached(Turn& turn, const AgentAttached& event) {
   agent.clock_skew = event.clock_skew;
   agent.last_seen = turn.now;
   select_services(state, agent);
+  if (agent.services.empty()) agent_is_back(turn, event.agent);  // it will have nothing to say
   turn.emit(SendAssignment{event.agent});
 }
 
@@ -199,6 +203,7 @@ void results_received(Turn& turn, const ResultsReceived& event) {
   state.counters.duplicates += skip;
   for (std::size_t i = skip; i < event.rows.size(); ++i) take_row(state, agent, event.rows[i]);
   agent.last_seq = std::max(agent.last_seq, event.first_seq + event.rows.size() - 1);
+  if (agent.attached) agent_is_back(turn, event.agent);
 }
 
 }  // namespace firebreak::core

@@ -7,6 +7,7 @@
 #include "coordinator/core/incidents.h"
 #include "coordinator/core/inputs.h"
 #include "coordinator/core/signal_values.h"
+#include "coordinator/core/warm_up.h"
 
 namespace firebreak::core {
 
@@ -109,8 +110,7 @@ void look_again(const State& state, const ServiceInputs& inputs, Instant now,
     const bool moves = *view.newest + inputs.longest > now || view.failing > 0;
     if (inputs.ages || (inputs.grows && moves)) at_first(next, now + kLookEvery);
   }
-  const Instant warm = state.started_at + limits::kWarmUp;
-  if (!inputs.probes.empty() && now < warm) at_first(next, warm);
+  if (!inputs.probes.empty() && is_warming_up(state, now)) at_first(next, state.warm_up.until);
 }
 
 }  // namespace

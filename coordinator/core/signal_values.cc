@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "common/limits.h"
+#include "coordinator/core/warm_up.h"
 
 namespace firebreak::core {
 
@@ -53,19 +54,30 @@ void merge(Window::Summary& into, const Window::Summary& from) {
   for (std::size_t i = 0; i < into.histogram.size(); ++i) into.histogram[i] += from.histogram[i];
 }
 
-bool is_warming_up(const State& state, Instant now) {
-  return now < state.started_at + limits::kWarmUp;
-}
-
-// Just started, the first agent that is back must not speak for those that are not yet.
-Status judge(const ProbeView& view, int warnings, int wanted, bool warm_up) {
+// Who is missing just after a start may see a fault or none.
+Status judge(const ProbeView& view, int warnings, int wanted) {
   if (view.fresh == 0) return Status::unknown;
-  const int voters = warm_up ? view.vantages : view.fresh;
+  const int voters = view.fresh + view.missing;
   const int need = wanted > 0 ? std::min(wanted, std::max(view.vantages, 1)) : voters / 2 + 1;
   if (view.failing >= need) return Status::critical;
-  if (warm_up && view.failing + view.vantages - view.fresh >= need) return Status::unknown;
+  if (view.missing > 0 && view.failing + view.missing >= need) return Status::unknown;
   if (view.failing > 0 && view.fresh < need) return Status::unknown;
   return view.failing + warnings >= need ? Status::warning : Status::ok;
+}
+
+// Vantage points that will be there again soon after a start: their agents are awaited, or are back
+// and have not looked yet.
+int missing_vantages(const State& state, const ProbeKey& key, int fresh, Instant now) {
+  if (!is_warming_up(state, now)) return 0;
+  const auto vantages = state.vantages.find(key.service);
+  if (vantages == state.vantages.end()) return 0;
+  const auto expected =
+      std::count_if(vantages->second.begin(), vantages->second.end(), [&](const AgentName& name) {
+        const auto agent = state.agents.find(name);
+        return state.warm_up.away.contains(name) ||
+               (agent != state.agents.end() && agent->second.attached);
+      });
+  return std::max(static_cast<int>(expected) - fresh, 0);
 }
 
 cel::Value newest_value(const State& state, const SignalCall& call, const ProbeSpec& spec,
@@ -131,6 +143,8 @@ cel::Value windowed(const Window::Summary& summary, const SignalCall& call) {
 cel::Value verdict_signal(const ProbeView& view, const SignalCall& call, Instant now) {
   if (view.fresh == 0) return missing(call.probe, "no fresh result");
   if (call.signal == Signal::failing_agents) return view.failing;
+  if (call.signal == Signal::failing_share && view.missing > 0)
+    return missing(call.probe, "agents are awaited after a start");
   if (call.signal == Signal::failing_share)
     return static_cast<double>(view.failing) / static_cast<double>(view.fresh);
   if (view.status == Status::unknown) return missing(call.probe, "too few fresh results");
@@ -167,8 +181,8 @@ ProbeView view_probe(const State& state, const ProbeKey& key, Instant now) {
   const auto vantages = state.vantages.find(key.service);
   if (vantages != state.vantages.end()) view.vantages = static_cast<int>(vantages->second.size());
   view.failing = static_cast<int>(failing.size());
-  const bool warm_up = is_warming_up(state, now);
-  view.status = judge(view, warnings, probe->need, warm_up);
+  view.missing = missing_vantages(state, key, view.fresh, now);
+  view.status = judge(view, warnings, probe->need);
   if (!failing.empty()) {
     std::sort(failing.begin(), failing.end());
     const int need = probe->need > 0 ? probe->need : view.fresh / 2 + 1;

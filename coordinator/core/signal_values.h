@@ -25,6 +25,7 @@ struct ProbeView {
   int vantages = 0;
   int fresh = 0;    // of them
   int failing = 0;  // of the fresh ones: critical
+  int missing = 0;  // after a start: not fresh, but awaited
   // Of a probe that fails: since enough vantage points do. Also set, for as many as there are, when
   // too few do.
   std::optional<Instant> failing_since;

@@ -14,6 +14,7 @@
 #include "coordinator/core/signal_values.h"
 #include "coordinator/core/timeline.h"
 #include "coordinator/core/validation.h"
+#include "coordinator/core/warm_up.h"
 
 namespace firebreak::core {
 
@@ -27,6 +28,7 @@ void started(Turn& turn, const Started& event) {
   State& state = turn.state;
   state.epoch = event.epoch;
   state.started_at = turn.now;
+  begin_warm_up(turn);
   for (auto& [name, agent] : state.agents) lose_agent(turn, agent);
   if (!state.policy) return;
   for (const auto& [name, service] : state.policy->services) state.dirty.insert(name);

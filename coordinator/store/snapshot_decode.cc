@@ -241,6 +241,9 @@ void StateDecoder::Parts::take(const pb::SnapshotBase& from) {
   state_.same_incident_id = from.same_incident_id();
   state_.incident_day = from.incident_day();
   state_.incidents_today = from.incidents_today();
+  for (const std::string& away : from.warm_up_away()) state_.warm_up.away.insert(AgentName(away));
+  state_.warm_up.awaited = from.warm_up_awaited();
+  state_.warm_up.until = instant(from.warm_up_until_us());
   state_.counters.results = from.counters().results();
   state_.counters.duplicates = from.counters().duplicates();
   state_.counters.late = from.counters().late();

@@ -142,6 +142,9 @@ void Encoder::add_base() {
   to.set_same_incident_id(state_.same_incident_id);
   to.set_incident_day(state_.incident_day);
   to.set_incidents_today(state_.incidents_today);
+  for (const AgentName& away : state_.warm_up.away) to.add_warm_up_away(away.str());
+  to.set_warm_up_awaited(state_.warm_up.awaited);
+  to.set_warm_up_until_us(unix_us(state_.warm_up.until));
   auto& counters = *to.mutable_counters();
   counters.set_results(state_.counters.results);
   counters.set_duplicates(state_.counters.duplicates);

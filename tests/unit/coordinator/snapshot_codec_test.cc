@@ -86,6 +86,7 @@ core::State full_state() {
   step(core::OperatorAsked{
       "mia", core::SetFact{FactName("customers"), ServiceName("api"), cel::Value(9)}});
   step(core::Tick{}, 2s);
+  state.warm_up = {{AgentName("c")}, 2, now + 90s};
   return state;
 }
 

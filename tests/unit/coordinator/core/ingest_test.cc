@@ -38,6 +38,24 @@ TEST(Ingest, SendsAnAssignmentToAnAgentThatAttachesAndItHoldsWhatItsSelectorChoo
   EXPECT_TRUE(assignment_for(world.state, AgentName("b")).empty());
 }
 
+TEST(Ingest, OrdersResultsByTheirNumbersWhateverTheClocksSay) {
+  World world = one_agent();
+  world.step(world.batch("a", kHealth, observation(Status::ok), world.now - 1s));
+  world.step(world.batch("a", kHealth, observation(Status::critical), world.now - 10s));
+
+  const SeriesState& series = world.state.agents.at(AgentName("a")).series.at(kHealth);
+  EXPECT_EQ(series.confirmed, Status::critical);
+  EXPECT_EQ(series.observed, world.now - 1s);
+  EXPECT_EQ(series.confirmed_since, world.now - 1s);
+}
+
+TEST(Ingest, TakesNoResultForOneOfTheFuture) {
+  World world = one_agent();
+  world.step(world.batch("a", kHealth, observation(Status::ok), world.now + 1h));
+
+  EXPECT_EQ(world.state.agents.at(AgentName("a")).series.at(kHealth).observed, world.now);
+}
+
 TEST(Ingest, TakesARepeatedResultOnce) {
   World world = one_agent();
   const auto critical = world.batch("a", kHealth, observation(Status::critical), world.now);

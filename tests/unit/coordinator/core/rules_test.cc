@@ -1,6 +1,7 @@
 // How a service's rules make its severity: holds, keeps, and what nobody can say.
 #include "coordinator/core/rules.h"
 
+#include "common/limits.h"
 #include "tests/unit/coordinator/core/world.h"
 
 namespace firebreak::core {
@@ -191,7 +192,7 @@ TEST(Rules, WaitAfterAStartForAgentsThatWereKnown) {
   world.result("a", kHealth, Status::critical);
   EXPECT_EQ(world.severity("api"), "none");
 
-  world.keep("a", kHealth, Status::critical, 30s);
+  world.keep("a", kHealth, Status::critical, limits::kWarmUp);
   EXPECT_EQ(world.severity("api"), "P1");
 }
 
