@@ -65,12 +65,19 @@ void UplinkFsm::on(const link::Broken& event, Instant now, Actions& actions) {
   if (has_stream()) give_up(event.reason, now, actions);
 }
 
-void UplinkFsm::on(const link::DrainAsked& event, Instant now, Actions&) {
+void UplinkFsm::on(const link::DrainAsked& event, Instant now, Actions& actions) {
   heard_at_ = now;
+  const Duration after =
+      std::clamp(event.reconnect_after, Duration::zero(), options_.reconnect_after_max);
+  if (state_ == State::attaching) {
+    actions.emplace_back(link::Close{"the coordinator asked to attach later"});
+    // Its turn is jittered already; only one that asks for no wait is met with our own.
+    if (after >= options_.backoff_first) backoff_.reset();
+    return wait(after, now);
+  }
   if (state_ != State::streaming) return;
   state_ = State::draining;
-  reconnect_after_ =
-      std::clamp(event.reconnect_after, Duration::zero(), options_.reconnect_after_max);
+  reconnect_after_ = after;
   finish_by_ = now + options_.drain_within;
 }
 

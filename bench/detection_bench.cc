@@ -60,7 +60,7 @@ ServiceName service_of(int round) {
 // When each service's incident was first published, which is after its commit.
 class Published final : public engine::WatchSink {
  public:
-  void publish(const core::PublishEntry& entry, const core::State&) override {
+  void publish(const core::PublishEntry& entry) override {
     const std::lock_guard lock(mutex_);
     if (first_.emplace(entry.service, Steady::now()).second) changed_.notify_all();
   }
@@ -160,7 +160,7 @@ class Coordinator {
   Published published_;
   NoSender sender_;
   engine::Engine engine_{clock_, die};
-  ingest::AgentHub hub_{engine_, clock_, "bench"};
+  ingest::AgentHub hub_{engine_, clock_, {.version = "bench"}};
   std::unique_ptr<grpc::Server> server_;
   std::string address_;
 };

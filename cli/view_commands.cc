@@ -54,18 +54,29 @@ void show_services(const google::protobuf::RepeatedPtrField<v1::Service>& servic
       for (const auto& vantage : probe.vantages()) {
         const std::string seen = status_word(vantage.status());
         const bool fine = vantage.status() == v1::STATUS_OK;
-        table.row({{""},
-                   {probe.name()},
-                   {word, status_paint(word)},
-                   {vantage.agent()},
-                   {fine ? seen : seen + "/" + vantage.reason(), status_paint(seen)},
-                   {took(vantage.latency_us())},
-                   {ago(vantage.observed_unix_us(), now_unix_us())},
-                   {fine ? values_of(vantage) : to_valid_utf8(vantage.evidence(), 80), Paint::dim}});
+        table.row(
+            {{""},
+             {probe.name()},
+             {word, status_paint(word)},
+             {vantage.agent()},
+             {fine ? seen : seen + "/" + vantage.reason(), status_paint(seen)},
+             {took(vantage.latency_us())},
+             {ago(vantage.observed_unix_us(), now_unix_us())},
+             {fine ? values_of(vantage) : to_valid_utf8(vantage.evidence(), 80), Paint::dim}});
       }
     }
   }
   std::cout << table.render();
+}
+
+std::string warm_up_of(const v1::GetStatusResponse& reply) {
+  if (reply.agents_awaited() == 0) return "";
+  std::string text = "; warming up: " + std::to_string(reply.agents_back()) + " of " +
+                     std::to_string(reply.agents_awaited()) + " agents back";
+  if (reply.frozen_until_unix_us() != 0)
+    text += ", nothing is done until enough are, or until " +
+            clock_time(reply.frozen_until_unix_us()) + " UTC";
+  return text;
 }
 
 void status(Context& context) {
@@ -83,10 +94,9 @@ void status(Context& context) {
                           paint(Paint::bad, "THE DISK IS FULL, the newest of this is not stored: " +
                                                 escape_line(reply.store_trouble())))
             << "\nagents        " << reply.agents_attached() << " attached of "
-            << reply.agents_known() << " known"
-            << "\nresults       " << reply.results_committed() << " committed, "
-            << reply.results_duplicate() << " duplicates, " << reply.results_dropped()
-            << " dropped by agents"
+            << reply.agents_known() << " known" << warm_up_of(reply) << "\nresults       "
+            << reply.results_committed() << " committed, " << reply.results_duplicate()
+            << " duplicates, " << reply.results_dropped() << " dropped by agents"
             << "\nnotifications " << reply.notifications_pending() << " pending"
             << "\npolicy        " << escape_line(reply.policy_digest().substr(0, 12))
             << "\ncoordinator   " << escape_line(reply.version()) << ", epoch " << reply.epoch()
@@ -109,7 +119,8 @@ bool every_page(Context& context,
     if (!call(context, method, request, page)) return false;
     entries(all)->MergeFrom(*entries(page));
     // Names go up, so that this ends whatever the coordinator says.
-    if (!page.more() || entries(page)->empty() || entries(page)->rbegin()->name() <= request.after())
+    if (!page.more() || entries(page)->empty() ||
+        entries(page)->rbegin()->name() <= request.after())
       return true;
     request.set_after(entries(page)->rbegin()->name());
   }
@@ -140,8 +151,8 @@ void agents(Context& context) {
         << "No agent has ever attached. Make it a certificate with 'firebreak pki agent NAME'.\n";
     return;
   }
-  Table table({"AGENT", "STATE", "LAST SEEN", "PROBES", "ACTIONS", "DROPPED", "CLOCK", "VERSION",
-               "LABELS"});
+  Table table({"AGENT", "STATE", "LAST SEEN", "PROBES", "ACTIONS", "DROPPED", "THROTTLED", "CLOCK",
+               "VERSION", "LABELS"});
   for (const auto& agent : reply.agents()) {
     std::string labels;
     for (const auto& [key, value] :
@@ -154,6 +165,8 @@ void agents(Context& context) {
          {std::to_string(agent.probes())},
          {std::to_string(agent.actions().size())},
          {std::to_string(agent.dropped_results())},
+         {agent.throttled() == 0 ? "-" : took(agent.throttled_us()),
+          agent.throttled() == 0 ? Paint::dim : Paint::warn},
          {took(agent.clock_skew_us())},
          {agent.version()},
          {labels, Paint::dim}});

@@ -15,6 +15,7 @@
 #include "common/sd_notify.h"
 #include "coordinator/api/service.h"
 #include "coordinator/api/watchers.h"
+#include "coordinator/core/warm_up.h"
 #include "coordinator/engine/engine.h"
 #include "coordinator/ingest/agent_hub.h"
 #include "coordinator/notify/sender.h"
@@ -29,6 +30,13 @@ using PolicyPtr = std::shared_ptr<const policy::Policy>;
 
 constexpr const char* kStoreFile = "/coordinator.db";
 constexpr Duration kReconnectAfter = std::chrono::seconds(1);
+
+ingest::AgentHub::Settings hub_settings(const Clock& clock) {
+  ingest::AgentHub::Settings settings;
+  settings.version = FIREBREAK_VERSION;
+  settings.seed = static_cast<std::uint64_t>(clock.wall().time_since_epoch().count());
+  return settings;
+}
 
 // A journaled policy, as this version understands it.
 Result<PolicyPtr> compile(std::vector<policy::SourceFile> files) {
@@ -57,8 +65,11 @@ class Coordinator::Parts {
       : config_(std::move(config)),
         clock_(clock),
         engine_(clock, std::move(on_fatal)),
-        hub_(engine_, clock, FIREBREAK_VERSION),
-        api_(engine_, watchers_, FIREBREAK_VERSION) {}
+        hub_(engine_, clock, hub_settings(clock)),
+        api_(engine_, watchers_, FIREBREAK_VERSION, [this](const AgentName& agent) {
+          const auto throttled = hub_.throttled(agent);
+          return api::Throttled{throttled.times, throttled.held};
+        }) {}
   ~Parts() { stop(); }
   Parts(const Parts&) = delete;
   Parts& operator=(const Parts&) = delete;
@@ -86,6 +97,7 @@ class Coordinator::Parts {
   api::OperatorApi api_;
   std::unique_ptr<grpc::Server> server_;
   int port_ = 0;
+  bool was_frozen_ = false;  // the owner thread's
   std::mutex health_mutex_;  // guards what follows
   grpc::Server* shown_ = nullptr;
   bool is_full_ = false;
@@ -186,13 +198,20 @@ void Coordinator::Parts::show_health() {
 
 void Coordinator::Parts::report_health() {
   const ingest::AgentHub::Counters agents = hub_.counters();
-  engine_.inspect([attached = agents.attached](const engine::View& view) {
+  engine_.inspect([this, attached = agents.attached](const engine::View& view) {
     std::size_t open = 0;
     for (const auto& [id, incident] : view.state.incidents)
       if (!incident.resolved) ++open;
-    const std::string trouble = view.unstored == nullptr ? "" : "THE DISK IS FULL; ";
-    sd::notify("WATCHDOG=1\nSTATUS=" + trouble + std::to_string(attached) + " agents attached, " +
-               std::to_string(open) + " incidents open");
+    std::string status = view.unstored == nullptr ? "" : "THE DISK IS FULL; ";
+    status +=
+        std::to_string(attached) + " agents attached, " + std::to_string(open) + " incidents open";
+    const bool is_frozen = core::frozen_until(view.state, view.now).has_value();
+    if (is_frozen) status += "; warming up: " + core::describe_warm_up(view.state);
+    if (is_frozen != std::exchange(was_frozen_, is_frozen))
+      log::info(
+          is_frozen ? "warming up: nothing is done until enough agents are back" : "warmed up",
+          {{"agents", core::describe_warm_up(view.state)}});
+    sd::notify("WATCHDOG=1\nSTATUS=" + status);
   });
 }
 

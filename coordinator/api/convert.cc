@@ -15,6 +15,7 @@
 #include "common/limits.h"
 #include "common/text.h"
 #include "coordinator/core/step.h"
+#include "coordinator/core/warm_up.h"
 #include "proto/wire.h"
 
 namespace firebreak::api {
@@ -198,9 +199,9 @@ bool fill_page(const Map& all, const Page<typename Map::key_type>& page, const S
 template <class Name, class Response>
 Result<> check_page(const Page<Name>& page, const Response& out, const std::string& advice) {
   if (page.limit == 0 && out.more())
-    return make_error(Errc::resource_exhausted,
-                      "the list has more than the " + std::to_string(limits::kApiReplyBytesMax) +
-                          " bytes that travel in one answer; " + advice);
+    return make_error(Errc::resource_exhausted, "the list has more than the " +
+                                                    std::to_string(limits::kApiReplyBytesMax) +
+                                                    " bytes that travel in one answer; " + advice);
   return check_size(out.ByteSizeLong(), advice);
 }
 
@@ -324,6 +325,12 @@ void fill_status(const core::State& state, Instant now, v1::GetStatusResponse& o
   out.set_now_unix_us(unix_us(now));
   out.set_started_unix_us(unix_us(state.started_at));
   out.set_epoch(state.epoch);
+  if (core::is_warming_up(state, now)) {
+    const auto away = state.warm_up.away.size();
+    out.set_agents_awaited(static_cast<std::uint32_t>(state.warm_up.awaited));
+    out.set_agents_back(static_cast<std::uint32_t>(state.warm_up.awaited - away));
+    out.set_frozen_until_unix_us(unix_us_or_zero(core::frozen_until(state, now)));
+  }
   const auto attached = std::count_if(state.agents.begin(), state.agents.end(),
                                       [](const auto& entry) { return entry.second.attached; });
   out.set_agents_attached(static_cast<std::uint32_t>(attached));

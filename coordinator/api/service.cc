@@ -87,8 +87,11 @@ Error no_policy() {
 
 class OperatorApi::Service final : public v1::OperatorService::CallbackService {
  public:
-  Service(engine::Engine& engine, Watchers& watchers, std::string version)
-      : engine_(engine), watchers_(watchers), version_(std::move(version)) {}
+  Service(engine::Engine& engine, Watchers& watchers, std::string version, ThrottledOf throttled)
+      : engine_(engine),
+        watchers_(watchers),
+        version_(std::move(version)),
+        throttled_(std::move(throttled)) {}
 
   ServerUnaryReactor* GetStatus(CallbackServerContext* context, const v1::GetStatusRequest*,
                                 v1::GetStatusResponse* out) override {
@@ -116,10 +119,12 @@ class OperatorApi::Service final : public v1::OperatorService::CallbackService {
   ServerUnaryReactor* ListAgents(CallbackServerContext* context,
                                  const v1::ListAgentsRequest* request,
                                  v1::ListAgentsResponse* out) override {
-    return read(context, [request, out](const View& view) -> Result<> {
+    return read(context, [this, request, out](const View& view) -> Result<> {
       const auto page = check_page(*request);
       if (!page) return page.error();
-      return fill_agents(view.state, *page, *out);
+      const auto filled = fill_agents(view.state, *page, *out);
+      if (filled && throttled_) add_throttled(*out);
+      return filled;
     });
   }
 
@@ -250,6 +255,14 @@ class OperatorApi::Service final : public v1::OperatorService::CallbackService {
     return reactor;
   }
 
+  void add_throttled(v1::ListAgentsResponse& out) const {
+    for (v1::Agent& agent : *out.mutable_agents()) {
+      const Throttled throttled = throttled_(AgentName(agent.name()));
+      agent.set_throttled(throttled.times);
+      agent.set_throttled_us(throttled.held.count());
+    }
+  }
+
   // A call that only looks: `use` runs on the owner thread and fills the response.
   template <class Use>
   ServerUnaryReactor* read(CallbackServerContext* context, Use use) {
@@ -312,6 +325,7 @@ class OperatorApi::Service final : public v1::OperatorService::CallbackService {
   engine::Engine& engine_;
   Watchers& watchers_;
   const std::string version_;
+  const ThrottledOf throttled_;
   std::atomic<std::uint64_t> validations_{0};
 };
 
@@ -405,8 +419,10 @@ grpc::ServerWriteReactor<v1::ValidationProgress>* OperatorApi::Service::Validate
   return stream.get();
 }
 
-OperatorApi::OperatorApi(engine::Engine& engine, Watchers& watchers, std::string version)
-    : service_(std::make_unique<Service>(engine, watchers, std::move(version))) {}
+OperatorApi::OperatorApi(engine::Engine& engine, Watchers& watchers, std::string version,
+                         ThrottledOf throttled)
+    : service_(
+          std::make_unique<Service>(engine, watchers, std::move(version), std::move(throttled))) {}
 OperatorApi::~OperatorApi() = default;
 
 grpc::Service& OperatorApi::service() {

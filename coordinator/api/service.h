@@ -5,6 +5,8 @@
 // the state happens on the engine's owner thread.
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -17,11 +19,20 @@ class Service;
 
 namespace firebreak::api {
 
+// How often and for how long altogether an agent's stream was held back.
+struct Throttled {
+  std::uint64_t times = 0;
+  Duration held{};
+};
+
 class OperatorApi {
  public:
-  // All three outlive the server that service() is registered with; `watchers` is the engine's
-  // WatchSink.
-  OperatorApi(engine::Engine& engine, Watchers& watchers, std::string version);
+  // Called on the owner thread; may be empty.
+  using ThrottledOf = std::function<Throttled(const AgentName&)>;
+
+  // All outlive the server that service() is registered with; `watchers` is the engine's WatchSink.
+  OperatorApi(engine::Engine& engine, Watchers& watchers, std::string version,
+              ThrottledOf throttled = {});
   ~OperatorApi();
   OperatorApi(const OperatorApi&) = delete;
   OperatorApi& operator=(const OperatorApi&) = delete;

@@ -17,6 +17,7 @@
 #include "common/time.h"
 #include "coordinator/engine/engine.h"
 #include "coordinator/engine/sinks.h"
+#include "coordinator/ingest/token_bucket.h"
 
 namespace grpc {
 class Service;
@@ -34,12 +35,27 @@ class AgentHub final : public engine::AgentSink {
     std::uint64_t malformed = 0;  // streams ended for what the agent sent
     std::uint64_t replaced = 0;   // by a newer stream of the same agent
     std::uint64_t silent = 0;
+    std::uint64_t put_off = 0;  // asked to attach later: too many wanted to at once
+  };
+  // How often an agent's stream was not read for a while because it had sent too much, and for how
+  // long altogether.
+  struct Throttled {
+    std::uint64_t times = 0;
+    Duration held{};
   };
 
-  // `engine` and `clock` outlive the hub; `version` is told to agents. Every `look_every` it sends
-  // heartbeats and looks for agents that have gone silent.
-  AgentHub(engine::Engine& engine, const Clock& clock, std::string version,
-           Duration look_every = limits::kHeartbeatInterval);
+  struct Settings {
+    std::string version;  // told to agents
+    Duration look_every =
+        kLookEvery;  // for agents that have gone silent, and heartbeats that are due
+    Rate attaches = {limits::kAttachesPerSecond, limits::kAttachesBurst};
+    std::uint64_t seed = 0;  // of what agents are asked to wait
+  };
+  // A dead link is found within limits::kPeerSilenceMax and this.
+  static constexpr Duration kLookEvery = std::chrono::milliseconds(500);
+
+  // `engine` and `clock` outlive the hub.
+  AgentHub(engine::Engine& engine, const Clock& clock, Settings settings);
   ~AgentHub() override;
   AgentHub(const AgentHub&) = delete;
   AgentHub& operator=(const AgentHub&) = delete;
@@ -49,6 +65,8 @@ class AgentHub final : public engine::AgentSink {
   // Asks every agent to leave and to come back after `reconnect_after`; new ones are refused.
   void drain(const std::string& reason, Duration reconnect_after);
   [[nodiscard]] Counters counters() const;
+  // Of this agent, since the start.
+  [[nodiscard]] Throttled throttled(const AgentName& agent) const;
 
   void assign(const AgentName& agent, std::vector<std::pair<ProbeKey, ProbeSpec>> probes) override;
   void probe_now(core::SendProbeNow request) override;

@@ -63,6 +63,12 @@ void AgentStream::committed() {
   read_if_allowed();
 }
 
+void AgentStream::resume() {
+  const std::lock_guard lock(mutex_);
+  is_throttled_ = false;
+  read_if_allowed();
+}
+
 bool AgentStream::expect_answer(const RequestId& request) {
   const std::lock_guard lock(mutex_);
   if (asked_.size() >= limits::kProbesPerAgentMax) return false;
@@ -89,10 +95,15 @@ void AgentStream::OnReadDone(bool ok) {
     is_handling_ = ok;
   }
   if (!ok) return end(grpc::Status::OK);
-  handlers_.received(self, incoming_);
-  const std::lock_guard lock(mutex_);
-  is_handling_ = false;
-  read_if_allowed();
+  const TokenBucket::Wait wait = handlers_.received(self, incoming_);
+  const bool is_too_much = wait > TokenBucket::Wait::zero();
+  {
+    const std::lock_guard lock(mutex_);
+    is_handling_ = false;
+    is_throttled_ = is_too_much;
+    read_if_allowed();
+  }
+  if (is_too_much) handlers_.throttled(self, wait);
 }
 
 void AgentStream::OnWriteDone(bool ok) {
@@ -113,7 +124,7 @@ void AgentStream::OnDone() {
 }
 
 void AgentStream::read_if_allowed() {
-  if (has_ended_ || is_reading_ || is_handling_ || is_held_back_ ||
+  if (has_ended_ || is_reading_ || is_handling_ || is_held_back_ || is_throttled_ ||
       uncommitted_ >= limits::kBatchesInFlightMax)
     return;
   is_reading_ = true;

@@ -19,17 +19,21 @@
 #include "common/ids.h"
 #include "coordinator/ingest/outgoing.h"
 #include "coordinator/ingest/session.h"
+#include "coordinator/ingest/token_bucket.h"
 
 namespace firebreak::ingest {
 
 class AgentStream;
 
-// Called with no lock held: `received` on gRPC's threads, `ended` there or on that of whoever calls
-// end().
+// Called with no lock held: `received` and `throttled` on gRPC's threads, `ended` there or on that
+// of whoever calls end().
 struct StreamHandlers {
-  // In the order of the stream, one at a time.
-  std::function<void(const std::shared_ptr<AgentStream>&, const v1::AgentMessage&)> received;
+  // In the order of the stream, one at a time. How long the next one must wait.
+  std::function<TokenBucket::Wait(const std::shared_ptr<AgentStream>&, const v1::AgentMessage&)>
+      received;
   std::function<void(const std::shared_ptr<AgentStream>&, const grpc::Status&)> ended;  // once
+  // It is not read for so long: somebody must call resume() then.
+  std::function<void(const std::shared_ptr<AgentStream>&, TokenBucket::Wait)> throttled;
 };
 
 class AgentStream final : public grpc::ServerBidiReactor<v1::AgentMessage, v1::CoordinatorMessage>,
@@ -50,6 +54,9 @@ class AgentStream final : public grpc::ServerBidiReactor<v1::AgentMessage, v1::C
   void about_to_submit();
   void submitted(bool has_room);
   void committed();
+
+  // The wait that StreamHandlers::throttled spoke of is over.
+  void resume();
 
   // Requests that this stream may answer, each once. False: too many wait.
   bool expect_answer(const RequestId& request);
@@ -84,6 +91,7 @@ class AgentStream final : public grpc::ServerBidiReactor<v1::AgentMessage, v1::C
   std::chrono::steady_clock::time_point reading_since_;
   std::size_t uncommitted_ = 0;
   bool is_held_back_ = false;  // until everything of this stream is committed
+  bool is_throttled_ = false;  // until resume()
   bool is_reading_ = false;
   bool is_handling_ = false;
   bool is_writing_ = false;

@@ -13,6 +13,8 @@
 namespace firebreak::ingest {
 namespace {
 
+constexpr std::int64_t kMonotonicMaxUs = std::int64_t{1} << 61;  // as of a batch (proto/wire.cc)
+
 template <class T>
 Result<std::optional<core::Event>> as_event(Result<T> taken) {
   if (!taken) return taken.error();
@@ -74,7 +76,7 @@ Result<std::optional<core::Event>> Session::take(const v1::AgentMessage& message
   if (!has_begun()) {
     if (!message.has_hello())
       return make_error(Errc::invalid_argument, "the first message of a stream must be a Hello");
-    return as_event(begin(message.hello(), wall));
+    return as_event(begin(message.hello(), received, wall));
   }
   switch (message.message_case()) {
     case v1::AgentMessage::kResults:
@@ -84,6 +86,7 @@ Result<std::optional<core::Event>> Session::take(const v1::AgentMessage& message
     case v1::AgentMessage::kActionOutcome:
       return as_event(outcome(message.action_outcome()));
     case v1::AgentMessage::kHeartbeat:
+      note_clock(message.heartbeat().monotonic_us(), received);
       return std::optional<core::Event>();
     case v1::AgentMessage::kHello:
       return make_error(Errc::invalid_argument, "a stream has only one Hello, the first message");
@@ -94,7 +97,8 @@ Result<std::optional<core::Event>> Session::take(const v1::AgentMessage& message
                     "a message without content, or of a kind that this version does not know");
 }
 
-Result<core::AgentAttached> Session::begin(const v1::Hello& hello, WallTime wall) {
+Result<core::AgentAttached> Session::begin(const v1::Hello& hello, Instant received,
+                                           WallTime wall) {
   if (hello.protocol() != kProtocol)
     return make_error(Errc::failed_precondition,
                       "the agent speaks protocol " + std::to_string(hello.protocol()) +
@@ -108,6 +112,7 @@ Result<core::AgentAttached> Session::begin(const v1::Hello& hello, WallTime wall
   if (check.failed()) return check.error();
   incarnation_ = hello.incarnation();
   epoch_seen_ = hello.epoch_seen();
+  note_clock(hello.monotonic_us(), received);
   core::AgentAttached event;
   event.agent = agent_;
   event.incarnation = incarnation_;
@@ -119,6 +124,11 @@ Result<core::AgentAttached> Session::begin(const v1::Hello& hello, WallTime wall
   event.clock_skew = Duration{static_cast<std::int64_t>(theirs - ours)};
   event.actions.assign(hello.actions().begin(), hello.actions().end());
   return event;
+}
+
+void Session::note_clock(std::int64_t monotonic_us, Instant received) {
+  if (monotonic_us > 0 && monotonic_us < kMonotonicMaxUs)
+    clock_.heard(Duration{monotonic_us}, received);
 }
 
 Result<core::ResultsReceived> Session::results(const v1::ResultBatch& message, Instant received) {
@@ -133,8 +143,9 @@ Result<core::ResultsReceived> Session::results(const v1::ResultBatch& message, I
   for (wire::SeriesDefinition& series : batch->series)
     event.series.push_back({series.ref, std::move(series.key)});
   event.rows.reserve(batch->results.size());
+  clock_.heard(batch->sent, received);
   for (wire::BatchedResult& result : batch->results)
-    event.rows.push_back({result.ref, received - (batch->sent - result.started), result.confirmed,
+    event.rows.push_back({result.ref, clock_.place(result.started), result.confirmed,
                           std::move(result.observation)});
   return event;
 }

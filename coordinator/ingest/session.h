@@ -12,6 +12,7 @@
 #include "common/result.h"
 #include "common/time.h"
 #include "coordinator/core/event.h"
+#include "coordinator/ingest/clock_offset.h"
 #include "proto/wire.h"
 
 namespace firebreak::v1 {
@@ -42,14 +43,17 @@ class Session {
                                           WallTime wall);
 
  private:
-  Result<core::AgentAttached> begin(const v1::Hello& hello, WallTime wall);
+  Result<core::AgentAttached> begin(const v1::Hello& hello, Instant received, WallTime wall);
   Result<core::ResultsReceived> results(const v1::ResultBatch& message, Instant received);
   Result<core::ActionReported> outcome(const v1::ActionOutcome& message) const;
+  // A message that says when it was sent; 0 does not.
+  void note_clock(std::int64_t monotonic_us, Instant received);
 
   AgentName agent_;
   std::uint64_t incarnation_ = 0;
   std::uint64_t epoch_seen_ = 0;
   wire::SeriesTable series_;
+  ClockOffset clock_;
 };
 
 }  // namespace firebreak::ingest

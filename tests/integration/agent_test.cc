@@ -14,6 +14,7 @@
 #include <vector>
 
 #include <gmock/gmock.h>
+#include <google/protobuf/unknown_field_set.h>
 #include <gtest/gtest.h>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
@@ -27,6 +28,7 @@
 #include "tests/support/fake_actuator.h"
 #include "tests/support/fake_coordinator.h"
 #include "tests/support/forge.h"
+#include "tests/support/stalling_proxy.h"
 #include "tests/support/temp_dir.h"
 
 // Debian's c-ares 1.18 loses the ten bytes of the name "localhost" that gRPC asks it for. Read by
@@ -251,6 +253,35 @@ class Received {
 };
 
 // --- Who is there --------------------------------------------------------------------------------
+
+TEST_F(AgentLink, IgnoresWhatANewerCoordinatorSays) {
+  const auto coordinator = a_coordinator();
+  const auto agent = run({coordinator->address()});
+  coordinator->attach(1);
+  v1::CoordinatorMessage newer;
+  newer.GetReflection()->MutableUnknownFields(&newer)->AddLengthDelimited(1000, "news");
+
+  coordinator->send(newer);
+
+  expect_alive(*coordinator);
+}
+
+// Takes as long as silence may last: the agent's clock is the machine's.
+TEST_F(AgentLink, FindsAHalfOpenLinkByItsSilenceAndMakesAnother) {
+  const auto coordinator = a_coordinator();
+  const std::string& address = coordinator->address();
+  firebreak::testing::StallingProxy proxy(std::stoi(address.substr(address.rfind(':') + 1)));
+  const auto agent = run({proxy.address()});
+  const v1::Hello before = coordinator->attach(1);
+  expect_alive(*coordinator);
+
+  proxy.stall();
+  const v1::Hello after = coordinator->attach(1);
+
+  EXPECT_NE(after.incarnation(), 0U);
+  EXPECT_EQ(after.incarnation(), before.incarnation());
+  expect_alive(*coordinator);
+}
 
 TEST_F(AgentLink, SaysWhoItIsAndWhatItHasSeen) {
   const auto coordinator = a_coordinator();

@@ -7,10 +7,12 @@
 #include <firebreak/v1/agent.grpc.pb.h>
 #include <grpcpp/grpcpp.h>
 
+#include <chrono>
 #include <future>
 #include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include <gmock/gmock.h>
@@ -23,6 +25,7 @@
 #include "tests/support/fault_policy.h"
 #include "tests/support/gate.h"
 #include "tests/support/manual_clock.h"
+#include "tests/support/stalling_proxy.h"
 #include "tests/support/temp_dir.h"
 
 // Debian's c-ares 1.18 loses the ten bytes of the name "localhost" that gRPC asks it for.
@@ -72,7 +75,7 @@ class Silent final : public engine::Sender, public engine::WatchSink {
  public:
   void send(core::SendNotification) override {}
   void run(core::RunHttpAction) override {}
-  void publish(const core::PublishEntry&, const core::State&) override {}
+  void publish(const core::PublishEntry&) override {}
   void publish(const core::PublishValidation&, const core::State&) override {}
 };
 
@@ -80,9 +83,9 @@ class Silent final : public engine::Sender, public engine::WatchSink {
 class Half {
  public:
   Half(const std::string& database, const pki::TlsFiles& tls, const Clock& clock,
-       testing::Gate& gate)
+       testing::Gate& gate, Rate attaches)
       : engine_(clock, [](const Error& error) { ADD_FAILURE() << error.message; }),
-        hub_(engine_, clock, "test", kLookEvery) {
+        hub_(engine_, clock, {.version = "test", .look_every = kLookEvery, .attaches = attaches}) {
     auto store = store::open_sqlite(
         database,
         [](std::vector<policy::SourceFile> files) -> Result<std::shared_ptr<const policy::Policy>> {
@@ -108,7 +111,7 @@ class Half {
   Half(const Half&) = delete;
   Half& operator=(const Half&) = delete;
 
-  [[nodiscard]] std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
+  [[nodiscard]] int port() const { return port_; }
   engine::Engine& engine() { return engine_; }
   AgentHub& hub() { return hub_; }
   void apply(std::shared_ptr<const policy::Policy> policy) {
@@ -182,6 +185,28 @@ class Agent {
     batch.add_confirmed(true);
     say(message);
   }
+  // So many results of api/health at once. False: the stream is over.
+  bool report_many(std::uint64_t first_seq, int results) {
+    v1::AgentMessage message;
+    v1::ResultBatch& batch = *message.mutable_results();
+    batch.set_first_seq(first_seq);
+    batch.set_sent_monotonic_us(1'000'000);
+    if (first_seq == 1) {
+      v1::ResultBatch::Series& series = *batch.add_series();
+      series.mutable_key()->set_service("api");
+      series.mutable_key()->set_probe("health");
+    }
+    for (int i = 0; i < results; ++i) {
+      batch.add_ref(0);
+      batch.add_status(v1::STATUS_OK);
+      batch.add_reason(0);
+      batch.add_phase(0);
+      batch.add_started_monotonic_us(990'000);
+      batch.add_latency_us(10'000);
+      batch.add_confirmed(true);
+    }
+    return stream_->Write(message);
+  }
   std::optional<Message> next() {
     Message message;
     if (!stream_->Read(&message)) return std::nullopt;
@@ -230,7 +255,7 @@ class Ingest : public ::testing::Test {
   }
   void start() {
     if (tls_.certificate.empty()) tls_ = issue(pki::Role::coordinator, "main");
-    half_ = std::make_unique<Half>(dir_ / "coordinator.db", tls_, clock_, gate_);
+    half_ = std::make_unique<Half>(dir_ / "coordinator.db", tls_, clock_, gate_, attaches_);
   }
   void restart() {
     half_.reset();
@@ -238,13 +263,35 @@ class Ingest : public ::testing::Test {
   }
   std::shared_ptr<grpc::Channel> channel(const std::string& name,
                                          pki::Role role = pki::Role::agent) {
+    return channel_to("127.0.0.1:" + std::to_string(half_->port()), name, role);
+  }
+  std::shared_ptr<grpc::Channel> channel_to(const std::string& address, const std::string& name,
+                                            pki::Role role = pki::Role::agent) {
     auto found = identities_.find(name);
     if (found == identities_.end()) found = identities_.emplace(name, issue(role, name)).first;
     const auto credentials = client_credentials(found->second, role);
     EXPECT_TRUE(credentials);
     auto arguments = channel_arguments();
     arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-    return grpc::CreateCustomChannel(half_->address(), *credentials, arguments);
+    return grpc::CreateCustomChannel(address, *credentials, arguments);
+  }
+  std::uint64_t last_seq(const std::string& agent) {
+    return half_->read(
+        [&](const core::State& state) { return state.agents.at(AgentName(agent)).last_seq; });
+  }
+  void wait_for_seq(const std::string& agent, std::uint64_t seq) {
+    const auto end = std::chrono::steady_clock::now() + kPatience;
+    while (last_seq(agent) < seq)
+      ASSERT_LT(std::chrono::steady_clock::now(), end) << agent << " stays at " << last_seq(agent);
+  }
+  // The agent hears of it first.
+  void wait_for_detach(const std::string& agent) {
+    const auto is_attached = [&](const core::State& state) {
+      return state.agents.at(AgentName(agent)).attached;
+    };
+    const auto end = std::chrono::steady_clock::now() + kPatience;
+    while (half_->read(is_attached))
+      ASSERT_LT(std::chrono::steady_clock::now(), end) << agent << " is never detached";
   }
   std::uint64_t results() {
     return half_->read([](const core::State& state) { return state.counters.results; });
@@ -262,6 +309,7 @@ class Ingest : public ::testing::Test {
   testing::Gate gate_;
   pki::TlsFiles tls_;
   std::map<std::string, pki::TlsFiles> identities_;
+  Rate attaches_{100, 100};
   std::unique_ptr<Half> half_;
 };
 
@@ -413,12 +461,95 @@ TEST_F(Ingest, EndsTheStreamOfAnAgentThatHasGoneSilent) {
   const grpc::Status status = silent.end();
 
   EXPECT_EQ(status.error_code(), StatusCode::DEADLINE_EXCEEDED);
-  EXPECT_THAT(status.error_message(), HasSubstr("nothing heard of the agent for 15s"));
+  EXPECT_THAT(status.error_message(), HasSubstr("nothing heard of the agent for 14s"));
   EXPECT_EQ(half_->hub().counters().silent, 1U);
-  EXPECT_FALSE(half_->read(
-      [](const core::State& state) { return state.agents.at(AgentName("web-1")).attached; }));
+  wait_for_detach("web-1");
   other.report(1, v1::STATUS_OK, true);
   EXPECT_EQ(other.acknowledged(), 1U);
+}
+
+// The clock stands still, so that what a flood may send in no time is all that is read of it.
+TEST_F(Ingest, ReadsAFloodSlowlyAndEverybodyElseAtOnce) {
+  constexpr std::uint64_t kAtOnce = limits::kAgentResultsBurst - limits::kAttachCost;
+  Agent flood(channel("web-1"));
+  flood.attach();
+  std::thread sending([&] {
+    for (std::uint64_t seq = 1; seq <= 2 * kAtOnce; seq += 1000) flood.report_many(seq, 1000);
+  });
+  wait_for_seq("web-1", kAtOnce);
+
+  Agent good(channel("web-2"));
+  good.attach();
+  for (std::uint64_t seq = 1; seq <= 100; ++seq) {
+    good.report(seq, v1::STATUS_OK, seq == 1);
+    while (good.acknowledged() < seq) {
+    }
+  }
+
+  EXPECT_EQ(last_seq("web-1"), kAtOnce);  // the rest waits at its sender
+  EXPECT_EQ(half_->hub().throttled(AgentName("web-1")).times, 1U);
+  EXPECT_EQ(half_->hub().throttled(AgentName("web-2")).times, 0U);
+  clock_.advance(1s);
+  wait_for_seq("web-1", kAtOnce + limits::kAgentResultsPerSecond);
+  clock_.advance(10s);
+  sending.join();
+  wait_for_seq("web-1", 2 * kAtOnce);
+}
+
+TEST_F(Ingest, AsksWhoComesTooSoonToComeBackAtItsTurn) {
+  attaches_ = {1, 2};
+  restart();
+  Agent first(channel("web-1"));
+  first.attach();
+  Agent second(channel("web-2"));
+  second.attach();
+
+  Agent third(channel("web-3"));
+  const auto drain = third.next();
+  ASSERT_TRUE(drain && drain->has_drain());
+  EXPECT_EQ(third.end().error_code(), StatusCode::UNAVAILABLE);
+  EXPECT_EQ(half_->hub().counters().put_off, 1U);
+  EXPECT_GE(drain->drain().reconnect_after_us(), 1'000'000);
+
+  clock_.advance(Duration{drain->drain().reconnect_after_us()});
+  Agent again(channel("web-3"));
+  again.attach();
+  EXPECT_EQ(half_->hub().counters().put_off, 1U);
+}
+
+TEST_F(Ingest, PutsOffOnlyTheAgentThatAttachesAgainAndAgain) {
+  constexpr int kAtOnce = limits::kAgentResultsBurst / limits::kAttachCost;
+  for (int i = 0; i < kAtOnce && half_->hub().counters().put_off == 0; ++i) {
+    Agent restless(channel("web-1"));
+    restless.next();
+  }
+  Agent restless(channel("web-1"));
+  const auto drain = restless.next();
+
+  EXPECT_TRUE(drain && drain->has_drain());
+  Agent good(channel("web-2"));
+  good.attach();
+}
+
+// Neither side is told: the connection stays up and carries nothing.
+TEST_F(Ingest, FindsAHalfOpenLinkByItsSilence) {
+  testing::StallingProxy proxy(half_->port());
+  Agent cut_off(channel_to(proxy.address(), "web-1"));
+  cut_off.attach();
+  Agent good(channel("web-2"));
+  good.attach();
+  proxy.stall();
+  clock_.advance(limits::kPeerSilenceMax);
+  good.report(1, v1::STATUS_OK, true);
+  ASSERT_EQ(good.acknowledged(), 1U);
+  EXPECT_EQ(half_->hub().counters().silent, 0U);
+
+  clock_.advance(1us);
+
+  wait_for_detach("web-1");
+  EXPECT_EQ(half_->hub().counters().silent, 1U);
+  good.report(2, v1::STATUS_OK);
+  EXPECT_EQ(good.acknowledged(), 2U);
 }
 
 TEST_F(Ingest, LetsNobodyAttachButAgents) {

@@ -208,6 +208,29 @@ TEST_F(Uplink, DrainDoesNotWaitForEverAndItsPauseIsBounded) {
   EXPECT_LE(fsm.next_wake() - now, options().reconnect_after_max + options().backoff_longest);
 }
 
+// The coordinator has too many at its door.
+TEST_F(Uplink, ComesBackWhenItsTurnIsIfAskedToInsteadOfAWelcome) {
+  resume(link::Started{});
+
+  EXPECT_TRUE(find<link::Close>(resume(link::DrainAsked{seconds(20)})));
+
+  EXPECT_GE(fsm.next_wake(), now + seconds(20));
+  EXPECT_LE(fsm.next_wake(), now + seconds(20) + options().backoff_first);
+  EXPECT_TRUE(find<link::Open>(wake()));
+}
+
+TEST_F(Uplink, BacksOffFromACoordinatorThatSendsItAwayAtOnceAgainAndAgain) {
+  resume(link::Started{});
+  Duration waited{};
+  for (int i = 0; i < 20; ++i) {
+    resume(link::DrainAsked{});
+    waited += fsm.next_wake() - now;
+    wake();
+  }
+
+  EXPECT_GT(waited, seconds(60));
+}
+
 TEST_F(Uplink, StoppingFlushesThenStops) {
   attach();
   push(false);

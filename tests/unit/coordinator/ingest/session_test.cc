@@ -5,6 +5,9 @@
 #include <gtest/gtest.h>
 
 #include <firebreak/v1/agent.pb.h>
+#include <google/protobuf/unknown_field_set.h>
+
+#include <limits>
 
 #include "common/limits.h"
 
@@ -129,6 +132,55 @@ TEST_F(SessionTest, PutsResultsOnTheCoordinatorsTimeLine) {
   EXPECT_EQ(event.rows[0].observed, kNow - 300ms);
 }
 
+// The agent's wall clock is shown and used for nothing else.
+TEST_F(SessionTest, PlacesResultsTheSameWhateverTheAgentsWallClockSays) {
+  auto message = hello();
+  message.mutable_hello()->set_wall_unix_us(1);
+  ASSERT_TRUE(take(message));
+
+  const auto taken = take(batch());
+
+  ASSERT_TRUE(taken);
+  EXPECT_EQ(std::get<core::ResultsReceived>(**taken).rows[0].observed, kNow - 300ms);
+}
+
+TEST_F(SessionTest, PlacesResultsTheSameWhateverOurWallClockDoes) {
+  ASSERT_TRUE(take(hello()));
+
+  const auto taken = session_.take(batch(), kNow, kWall - std::chrono::hours(24));
+
+  ASSERT_TRUE(taken);
+  EXPECT_EQ(std::get<core::ResultsReceived>(**taken).rows[0].observed, kNow - 300ms);
+}
+
+TEST_F(SessionTest, KnowsTheAgentsClockFromHeartbeatsToo) {
+  ASSERT_TRUE(take(hello()));
+  v1::AgentMessage beat;
+  beat.mutable_heartbeat()->set_monotonic_us(1'000'000);
+  ASSERT_TRUE(take(beat));
+
+  // The batch was sent at the same moment and came two seconds later.
+  const auto taken = session_.take(batch(), kNow + 2s, kWall);
+
+  ASSERT_TRUE(taken);
+  EXPECT_EQ(std::get<core::ResultsReceived>(**taken).rows[0].observed, kNow - 300ms);
+}
+
+TEST_F(SessionTest, TakesNoClockFromAHostileHeartbeat) {
+  ASSERT_TRUE(take(hello()));
+  for (const std::int64_t us : {std::numeric_limits<std::int64_t>::min(), std::int64_t{-1},
+                                std::numeric_limits<std::int64_t>::max()}) {
+    v1::AgentMessage beat;
+    beat.mutable_heartbeat()->set_monotonic_us(us);
+    ASSERT_TRUE(take(beat));
+  }
+
+  const auto taken = take(batch());
+
+  ASSERT_TRUE(taken);
+  EXPECT_EQ(std::get<core::ResultsReceived>(**taken).rows[0].observed, kNow - 300ms);
+}
+
 TEST_F(SessionTest, RefusesASeriesThatTheStreamDidNotDefine) {
   ASSERT_TRUE(take(hello()));
   auto message = batch();
@@ -178,6 +230,9 @@ TEST_F(SessionTest, RefusesAnOutcomeThatIsNone) {
 TEST_F(SessionTest, RefusesAMessageWithoutContent) {
   ASSERT_TRUE(take(hello()));
   expect_refused({}, "without content");
+  v1::AgentMessage newer;
+  newer.GetReflection()->MutableUnknownFields(&newer)->AddLengthDelimited(1000, "news");
+  expect_refused(newer, "of a kind that this version does not know");
 }
 
 }  // namespace
