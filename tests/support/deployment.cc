@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <cstdlib>
 #include <filesystem>
 #include <iterator>
 #include <stdexcept>
@@ -25,6 +26,12 @@ namespace {
 
 constexpr auto kPatience = std::chrono::seconds(60);
 constexpr auto kLookEvery = std::chrono::milliseconds(50);
+
+// Another version's program, when the environment names one (scripts/skew); else our own.
+std::string program(const char* variable, const char* own) {
+  const char* other = std::getenv(variable);
+  return other == nullptr ? own : other;
+}
 
 template <class T>
 T must(Result<T> result) {
@@ -102,7 +109,8 @@ void Deployment::write(const std::string& name, const std::string& text) const {
 }
 
 void Deployment::start_coordinator() {
-  coordinator_.start({FIREBREAK_COORDINATOR, "--config", folder_ / "coordinator.yaml"},
+  coordinator_.start({program("FIREBREAK_TEST_COORDINATOR", FIREBREAK_COORDINATOR), "--config",
+                      folder_ / "coordinator.yaml"},
                      folder_ / "coordinator.log");
   if (!await([this] {
         if (coordinator_.has_ended()) throw std::runtime_error("the coordinator ended:\n" + logs());
@@ -119,16 +127,18 @@ void Deployment::start_actuator(const std::string& agent) {
   ::chmod(state.c_str(), 0700);
   write(agent + ".actions/test.yaml", options_.actions);
   actuators_[agent] = std::make_unique<ServerProcess>();
-  actuators_[agent]->start({FIREBREAK_ACTUATOR, "--actions-dir", actions, "--state-dir", state,
-                            "--socket", folder_ / (agent + ".sock"), "--allow-user", "root"},
-                           folder_ / (agent + ".actuator.log"));
+  actuators_[agent]->start(
+      {program("FIREBREAK_TEST_ACTUATOR", FIREBREAK_ACTUATOR), "--actions-dir", actions,
+       "--state-dir", state, "--socket", folder_ / (agent + ".sock"), "--allow-user", "root"},
+      folder_ / (agent + ".actuator.log"));
 }
 
 void Deployment::start_agent(const std::string& name) {
   auto& agent = agents_[name];
   if (!agent) agent = std::make_unique<ServerProcess>();
-  agent->start({FIREBREAK_AGENT, "--config", folder_ / (name + ".yaml")},
-               folder_ / (name + ".log"));
+  agent->start(
+      {program("FIREBREAK_TEST_AGENT", FIREBREAK_AGENT), "--config", folder_ / (name + ".yaml")},
+      folder_ / (name + ".log"));
 }
 
 CommandResult Deployment::firebreak(std::vector<std::string> arguments) const {

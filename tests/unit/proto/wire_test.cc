@@ -9,6 +9,7 @@
 
 #include <firebreak/v1/agent.pb.h>
 #include <firebreak/v1/probe.pb.h>
+#include <google/protobuf/unknown_field_set.h>
 
 #include "common/limits.h"
 
@@ -282,6 +283,37 @@ TEST(WireBatch, ArrivesAsItWasSent) {
   const auto back = from_proto(to_proto(a_batch()));
   ASSERT_TRUE(back) << back.error().message;
   EXPECT_EQ(*back, a_batch());
+}
+
+// Of a newer version. What is known is taken as it always was.
+TEST(WireBatch, IgnoresFieldsThatItDoesNotKnow) {
+  v1::ResultBatch message = to_proto(a_batch());
+  v1::ResultBatch newer = message;
+  newer.GetReflection()->MutableUnknownFields(&newer)->AddVarint(1000, 7);
+  newer.GetReflection()->MutableUnknownFields(&newer)->AddLengthDelimited(1001, "more");
+  ASSERT_TRUE(message.ParseFromString(newer.SerializeAsString()));
+
+  const auto back = from_proto(message);
+
+  ASSERT_TRUE(back) << back.error().message;
+  EXPECT_EQ(*back, a_batch());
+}
+
+// Half of it would be a lie: the whole batch is refused.
+TEST(WireBatch, RefusesNumbersThatItDoesNotKnow) {
+  const auto refused = [](auto spoil) {
+    v1::ResultBatch message = to_proto(a_batch());
+    spoil(message);
+    const auto back = from_proto(message);
+    return back ? std::string("taken") : back.error().message;
+  };
+
+  EXPECT_THAT(refused([](auto& batch) { batch.set_status(1, static_cast<v1::Status>(9)); }),
+              HasSubstr("ResultBatch.status[1]: is not a known status"));
+  EXPECT_THAT(refused([](auto& batch) { batch.set_reason(2, 99); }),
+              HasSubstr("ResultBatch.reason[2]: is not a known reason"));
+  EXPECT_THAT(refused([](auto& batch) { batch.set_phase(0, 99); }),
+              HasSubstr("ResultBatch.phase[0]: is not a known phase"));
 }
 
 TEST(WireBatch, RefusesWhatBreaksARule) {
