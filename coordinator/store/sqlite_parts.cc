@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "common/crc32c.h"
+#include "common/text.h"
 
 namespace firebreak::store {
 namespace {
@@ -107,7 +108,8 @@ bool is_out_of_room(sqlite3* db) {
 
 Error sqlite_error(sqlite3* db, const std::string& path, const std::string& doing) {
   const int code = sqlite3_errcode(db) & 0xff;
-  const std::string said = path + ": cannot " + doing + ": " + sqlite3_errmsg(db);
+  // It may quote a damaged file.
+  const std::string said = path + ": cannot " + doing + ": " + escape_line(sqlite3_errmsg(db));
   if (is_out_of_room(db))
     return make_error(Errc::resource_exhausted, said + "; make room on the disk");
   switch (code) {

@@ -17,6 +17,7 @@
 #include "common/assert.h"
 #include "common/text.h"
 #include "coordinator/store/journal_codec.h"
+#include "coordinator/store/log_check.h"
 #include "coordinator/store/snapshot_codec.h"
 #include "coordinator/store/snapshot_writer.h"
 #include "coordinator/store/sqlite_parts.h"
@@ -536,6 +537,7 @@ Result<std::unique_ptr<Store>> open_sqlite(const std::string& path, PolicyCompil
   auto lock = take_lock(path);
   if (!lock) return lock.error();
   if (const auto created = create_if_missing(path); !created) return created.error();
+  if (const auto whole = check_log(path + "-wal"); !whole) return whole.error();
   auto db = open_database(path, path, SQLITE_OPEN_READWRITE);
   if (!db) return db.error();
   if (const auto checked = check_or_create_schema(db->get(), path); !checked)
