@@ -142,8 +142,8 @@ class Patient {
   Examination examination_;
   bool is_readable_ = false;  // the schema, at least
   std::uint64_t trimmed_ = 0;
-  std::uint64_t last_ = 0;  // the journal's end, as far as it can be read
-  std::uint64_t epoch_ = 0;     // the highest that anything speaks of
+  std::uint64_t last_ = 0;                       // the journal's end, as far as it can be read
+  std::uint64_t epoch_ = 0;                      // the highest that anything speaks of
   std::map<std::uint64_t, std::uint32_t> ends_;  // good rows: last position -> checksum
   std::vector<Gap> gaps_;                        // in order
   std::vector<GoodSnapshot> snapshots_;          // newest first
@@ -284,7 +284,11 @@ void Patient::look_at_documents(sqlite3* db, const char* sql, const std::string&
       continue;
     }
     lost.insert(id);
-    found(Health::lost, database_, table + " " + id + ": " + fault);
+    std::string what = table + " ";
+    what += id;
+    what += ": ";
+    what += fault;
+    found(Health::lost, database_, std::move(what));
   }
   if (code != SQLITE_DONE) {
     lost.insert("(those that cannot be read)");
@@ -369,7 +373,7 @@ void Patient::judge() {
 // The rows as they are: what is right stays right.
 Result<> Patient::copy(sqlite3* from, sqlite3* to, const Start* start, Salvage& saved) {
   const std::string into = "the new store";
-  if (const auto begun = execute(to, into, "BEGIN IMMEDIATE", "write"); !begun) return begun;
+  if (auto begun = execute(to, into, "BEGIN IMMEDIATE", "write"); !begun) return begun;
   const auto rows_of = [&](const char* read, const char* write, int columns,
                            const std::function<bool(Statement&)>& wanted,
                            std::uint64_t& count) -> Result<> {

@@ -265,8 +265,11 @@ Result<SnapshotHeader> read_snapshot(const std::string& path,
     if (!file.read_all(bytes, size)) return damaged(path, which + " is cut");
     crc = crc32c(bytes, crc);
     if (crc != said) return damaged(path, which + " does not match its checksum");
-    if (const auto visited = visit(bytes); !visited)
-      return Error{visited.error().code, path + ": " + which + ": " + visited.error().message};
+    if (const auto visited = visit(bytes); !visited) {
+      std::string message = path + ": " + which;
+      message += ": " + visited.error().message;
+      return Error{visited.error().code, std::move(message)};
+    }
   }
 }
 

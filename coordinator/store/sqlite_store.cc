@@ -250,7 +250,7 @@ class SqliteStore final : public Store {
   // Without room, the transaction is taken back. Whatever else: from here on this object refuses to
   // write; what the file holds is known again after a restart.
   Error fail(const char* doing) {
-    const Error error = sqlite_error(db_.get(), path_, doing);
+    Error error = sqlite_error(db_.get(), path_, doing);
     if (error.code != Errc::resource_exhausted) failed_ = error;
     if (sqlite3_get_autocommit(db_.get()) == 0) rollback_.run();
     return error;
