@@ -308,8 +308,7 @@ void AgentHub::Impl::welcome(const StreamPtr& stream, const engine::View& view) 
                         "several hosts?"});
   v1::Welcome welcome;
   welcome.set_epoch(epoch_);
-  if (agent != view.state.agents.end() && agent->second.incarnation == session.incarnation())
-    welcome.set_acked_seq(agent->second.last_seq);
+  welcome.set_acked_seq(agent->second.last_seq);
   welcome.set_version(settings_.version);
   welcome.set_protocol(kProtocol);
   stream->write([&](Outgoing& outgoing) { outgoing.welcome(std::move(welcome)); });

@@ -15,7 +15,6 @@
 #include <utility>
 
 #include "common/assert.h"
-#include "common/text.h"
 #include "coordinator/store/journal_codec.h"
 #include "coordinator/store/log_check.h"
 #include "coordinator/store/snapshot_codec.h"
