@@ -165,7 +165,7 @@ void measure(Deployment& deployment, const pki::TlsFiles& tls,
   std::fflush(stdout);
 }
 
-int run(const Effort& effort, int agents_max) {
+int run_all(const Effort& effort, int agents_max) {
   Deployment deployment;
   deployment.make_folder("policy");
   deployment.write("policy/policy.yaml", policy());
@@ -203,7 +203,7 @@ int main(int argc, char** argv) {
       return bench::echo(argv[2], {argv[3], argv[4], argv[5]});
     const bench::Effort effort = bench::effort_of(argc, argv);
     const int agents = argc > 2 ? std::atoi(argv[2]) : effort.smoke ? 100 : 10000;
-    return bench::run(effort, agents);
+    return bench::run_all(effort, agents);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "fleet_bench: %s\n", error.what());
     return 1;

@@ -46,8 +46,9 @@ class ClockOffset {
   // A message that was held up is followed by one that was held up less; after a jump all agree,
   // and go on doing so at the pace at which they are sent.
   void take_jump(Duration difference, Instant received) {
-    const bool agrees = above_ > 0 && difference - jumped_ < limits::kClockJump / 10 &&
-                        jumped_ - difference < limits::kClockJump / 10;
+    constexpr Duration kSpread = Duration(limits::kClockJump) / 10;
+    const bool agrees =
+        above_ > 0 && difference - jumped_ < kSpread && jumped_ - difference < kSpread;
     if (!agrees) jumped_at_ = received;
     above_ = agrees ? above_ + 1 : 1;
     jumped_ = agrees ? std::min(jumped_, difference) : difference;

@@ -179,10 +179,12 @@ TEST(Golden, EveryFieldOfEveryMessageIsInAFile) {
 TEST(Golden, EveryFileOfTheProtocolIsHeldToIt) {
   std::set<std::string> known;
   for (const FileDescriptor* file : protocol()) known.insert(file->name());
-  for (const auto& entry : fs::directory_iterator(FIREBREAK_SOURCE_DIR "/proto/firebreak/v1"))
-    if (entry.path().extension() == ".proto")
+  for (const auto& entry : fs::directory_iterator(FIREBREAK_SOURCE_DIR "/proto/firebreak/v1")) {
+    if (entry.path().extension() == ".proto") {
       EXPECT_TRUE(known.contains("firebreak/v1/" + entry.path().filename().string()))
           << entry.path() << " is not among protocol() of this test";
+    }
+  }
 }
 
 }  // namespace

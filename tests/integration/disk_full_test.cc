@@ -39,7 +39,7 @@ class Nobody final : public AgentSink, public Sender, public WatchSink {
   void confirm(core::ConfirmOutcome) override {}
   void send(core::SendNotification) override {}
   void run(core::RunHttpAction) override {}
-  void publish(const core::PublishEntry&, const core::State&) override {}
+  void publish(const core::PublishEntry&) override {}
   void publish(const core::PublishValidation&, const core::State&) override {}
 };
 

@@ -258,7 +258,7 @@ TEST(Agents, ComeInPagesThatFitIntoAMessageAndLoseNothing) {
 TEST(Agents, AreRefusedWhenAllOfThemAreAskedForAndDoNotFit) {
   v1::ListAgentsResponse out;
 
-  const auto refused = fill_agents(many_agents(50000, 0), {}, out);
+  const auto refused = fill_agents(many_agents(120000, 0), {}, out);
 
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, Errc::resource_exhausted);
