@@ -7,9 +7,9 @@
 #include <cstdint>
 #include <string>
 
+#include "common/limits.h"
 #include "common/pki.h"
 #include "common/result.h"
-#include "common/limits.h"
 #include "common/time.h"
 
 namespace firebreak::coordinator {

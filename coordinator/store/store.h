@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "common/result.h"
 #include "common/limits.h"
+#include "common/result.h"
 #include "coordinator/core/effect.h"
 #include "coordinator/core/event.h"
 #include "coordinator/core/state.h"
