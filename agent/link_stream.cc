@@ -83,7 +83,7 @@ class LinkStream::Reactor final
   }
 
   void send(v1::AgentMessage message) {
-    if (is_released_) return;  // `ended` is on its way
+    if (is_released_ || cannot_write_) return;  // `ended` is on its way
     outgoing_.push_back(std::move(message));
     if (outgoing_.size() == 1) StartWrite(&outgoing_.front());
   }
@@ -92,7 +92,8 @@ class LinkStream::Reactor final
 
   void close() {
     is_closed_ = true;
-    if (!is_released_) context_.TryCancel();
+    // Even when released: gRPC keeps a stream that ended with messages unread.
+    context_.TryCancel();
     release();
     done_->wait();
   }
@@ -140,8 +141,12 @@ class LinkStream::Reactor final
 
   void write_done(bool ok) {
     if (is_closed_) return;
-    if (!ok) return release();
     outgoing_.pop_front();
+    if (!ok) {
+      // Reading goes on: the end comes only after everything that was sent before it.
+      cannot_write_ = true;
+      outgoing_.clear();
+    }
     if (is_released_) return;
     if (!outgoing_.empty()) StartWrite(&outgoing_.front());
     if (is_paused_) read_next();
@@ -161,6 +166,7 @@ class LinkStream::Reactor final
   std::string reason_;                     // better than gRPC's own
   bool is_checked_ = false;                // the peer is a coordinator
   bool is_paused_ = false;                 // nothing is read because too much waits to be sent
+  bool cannot_write_ = false;              // the stream is ending
   bool is_released_ = false;
   bool is_closed_ = false;  // nobody listens any more
 

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -16,10 +17,12 @@
 #include <gmock/gmock.h>
 #include <google/protobuf/unknown_field_set.h>
 #include <gtest/gtest.h>
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 
 #include "agent/agent.h"
+#include "agent/link_stream.h"
 #include "common/clock.h"
 #include "common/limits.h"
 #include "common/pki.h"
@@ -281,6 +284,40 @@ TEST_F(AgentLink, FindsAHalfOpenLinkByItsSilenceAndMakesAnother) {
   EXPECT_NE(after.incarnation(), 0U);
   EXPECT_EQ(after.incarnation(), before.incarnation());
   expect_alive(*coordinator);
+}
+
+// What happens to an agent that stood still for so long that it was given up meanwhile: it sends
+// into a stream that has ended, before it has read all that was sent to it. Taking its time after a
+// send makes gRPC tell the failed write before the messages that are left.
+TEST_F(AgentLink, AStreamThatEndedWithMessagesUnreadSaysWhyAndIsLetGo) {
+  const auto coordinator = a_coordinator();
+  for (int round = 0; round < 30; ++round) {
+    boost::asio::io_context io;
+    const auto work = boost::asio::make_work_guard(io);
+    std::optional<LinkStream> stream;
+    std::string ended;
+    LinkHandlers handlers;
+    handlers.received = [&](const v1::CoordinatorMessage&) {
+      stream->send({});
+      std::this_thread::sleep_for(5ms);
+    };
+    handlers.ended = [&](std::string reason) {
+      ended = std::move(reason);
+      io.stop();
+    };
+    stream.emplace(io, coordinator->address(), tls(agent_), std::move(handlers));
+    v1::AgentMessage hello;
+    hello.mutable_hello()->set_incarnation(1);
+    stream->send(std::move(hello));
+    coordinator->attach(1);
+    for (int i = 0; i < 5; ++i) coordinator->send(ack(1));
+    coordinator->finish({grpc::StatusCode::UNAVAILABLE, "nothing heard of you"});
+
+    io.run_for(60s);
+    stream.reset();
+
+    ASSERT_EQ(ended, "nothing heard of you") << "in round " << round;
+  }
 }
 
 TEST_F(AgentLink, SaysWhoItIsAndWhatItHasSeen) {

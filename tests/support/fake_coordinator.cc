@@ -41,7 +41,8 @@ class FakeCoordinator::Session final
 
   void OnReadDone(bool ok) override {
     const std::lock_guard lock(state_->mutex);
-    if (!ok) return end();
+    if (!ok) return end(grpc::Status::OK);
+    if (is_ended_) return;
     if (incoming_.has_heartbeat()) beat();
     inbox_.push_back(std::exchange(incoming_, {}));
     state_->changed.notify_all();
@@ -53,17 +54,25 @@ class FakeCoordinator::Session final
     outgoing_.pop_front();
     if (!ok || is_ended_) outgoing_.clear();
     if (!outgoing_.empty()) return StartWrite(&outgoing_.front());
-    if (is_ended_) Finish(grpc::Status::OK);
+    if (is_ended_) Finish(status_);
   }
 
   void OnDone() override {
     const std::shared_ptr<Session> self = std::move(self_);
     const std::lock_guard lock(state_->mutex);
+    is_done_ = true;
     --state_->open;
     state_->changed.notify_all();
   }
 
-  // Under the state's mutex.
+  // The rest is called under the state's mutex.
+  void end(const grpc::Status& status) {
+    if (std::exchange(is_ended_, true)) return;
+    status_ = status;
+    state_->changed.notify_all();
+    if (outgoing_.empty()) Finish(status_);
+  }
+
   std::optional<v1::AgentMessage> take() {
     if (inbox_.empty()) return std::nullopt;
     std::optional<v1::AgentMessage> message(std::move(inbox_.front()));
@@ -71,6 +80,7 @@ class FakeCoordinator::Session final
     return message;
   }
   [[nodiscard]] bool is_ended() const { return is_ended_; }
+  [[nodiscard]] bool is_done() const { return is_done_; }
   [[nodiscard]] bool has_messages() const { return !inbox_.empty(); }
 
  private:
@@ -79,19 +89,15 @@ class FakeCoordinator::Session final
     if (outgoing_.size() == 1) StartWrite(&outgoing_.front());
   }
 
-  void end() {
-    is_ended_ = true;
-    state_->changed.notify_all();
-    if (outgoing_.empty()) Finish(grpc::Status::OK);
-  }
-
   grpc::CallbackServerContext* context_;
   std::shared_ptr<State> state_;
   std::shared_ptr<Session> self_;
   v1::AgentMessage incoming_;
   std::deque<v1::AgentMessage> inbox_;
   std::deque<v1::CoordinatorMessage> outgoing_;  // the first is being written
+  grpc::Status status_;
   bool is_ended_ = false;
+  bool is_done_ = false;  // gRPC has let go of it
 };
 
 class FakeCoordinator::Service final : public v1::AgentService::CallbackService {
@@ -171,6 +177,14 @@ std::optional<v1::AgentMessage> FakeCoordinator::next(v1::AgentMessage::MessageC
     auto message = session_->take();
     if (!message || message->message_case() == kind) return message;
   }
+}
+
+void FakeCoordinator::finish(const grpc::Status& status) {
+  std::unique_lock lock(state_->mutex);
+  session_->end(status);
+  const bool is_done =
+      state_->changed.wait_for(lock, kPatience, [this] { return session_->is_done(); });
+  EXPECT_TRUE(is_done) << "gRPC did not end the stream";
 }
 
 void FakeCoordinator::kill() {

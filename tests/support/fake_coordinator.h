@@ -34,6 +34,8 @@ class FakeCoordinator {
   v1::Hello attach(std::uint64_t epoch, std::uint64_t acked_seq = 0);
   // The next message of this kind; others before it are passed over. Nothing when the stream ended.
   std::optional<v1::AgentMessage> next(v1::AgentMessage::MessageCase kind);
+  // Ends the stream with `status` after what was sent before, and waits until gRPC has done so.
+  void finish(const grpc::Status& status);
   // Breaks the stream off, as a network would.
   void kill();
   // Until the agent has ended the stream; messages that were not read stay readable.
