@@ -122,7 +122,7 @@ class OperatorApi::Service final : public v1::OperatorService::CallbackService {
     return read(context, [this, request, out](const View& view) -> Result<> {
       const auto page = check_page(*request);
       if (!page) return page.error();
-      const auto filled = fill_agents(view.state, *page, *out);
+      auto filled = fill_agents(view.state, *page, *out);
       if (filled && throttled_) add_throttled(*out);
       return filled;
     });

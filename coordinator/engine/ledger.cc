@@ -31,7 +31,7 @@ Result<Ledger::Recovery> Ledger::recover() {
     directory_digest_ = std::move((*snapshot)->directory_digest);
     state_ = std::move((*snapshot)->state);
   }
-  const auto visit = [&](store::JournalEntry entry) -> Result<> {
+  const auto visit = [&](const store::JournalEntry& entry) -> Result<> {
     if (entry.at < last_)
       return make_error(Errc::corrupt, "the journal goes back in time at position " +
                                            std::to_string(entry.position) +

@@ -80,8 +80,8 @@ class Consistency {
   explicit Consistency(const core::State& state) : state_(state) {}
 
   [[nodiscard]] std::string fault() const {
-    if (const std::string found = fault_of_services(); !found.empty()) return found;
-    if (const std::string found = fault_of_incidents(); !found.empty()) return found;
+    if (std::string found = fault_of_services(); !found.empty()) return found;
+    if (std::string found = fault_of_incidents(); !found.empty()) return found;
     return fault_of_validations();
   }
 

@@ -266,8 +266,8 @@ Result<SnapshotHeader> read_snapshot(const std::string& path,
     crc = crc32c(bytes, crc);
     if (crc != said) return damaged(path, which + " does not match its checksum");
     if (const auto visited = visit(bytes); !visited) {
-      std::string message = path + ": " + which;
-      message += ": " + visited.error().message;
+      std::string message = path;
+      message.append(": ").append(which).append(": ").append(visited.error().message);
       return Error{visited.error().code, std::move(message)};
     }
   }
