@@ -101,13 +101,15 @@ class ActuatorClient::Impl : public std::enable_shared_from_this<Impl> {
     if (is_connected_) send(request);
   }
 
-  void refresh() {
+  void refresh(std::uint64_t epoch) {
+    epoch_ = std::max(epoch_, epoch);
+    std::erase_if(waiting_, [this](const Waiting& one) { return one.order.epoch() < epoch_; });
     if (!is_connected_) return;
     v1::ActuatorRequest list;
     list.mutable_list();
     send(list);
     v1::ActuatorRequest owed;
-    owed.mutable_owed();
+    owed.mutable_owed()->set_epoch(epoch_);
     send(owed);
   }
 
@@ -148,7 +150,7 @@ class ActuatorClient::Impl : public std::enable_shared_from_this<Impl> {
   void connected() {
     is_connected_ = true;
     nobody_listens_ = false;
-    refresh();
+    refresh(epoch_);
     for (const Waiting& waiting : waiting_) hand_over(waiting);
     if (is_connected_) read_header();
   }
@@ -280,6 +282,7 @@ class ActuatorClient::Impl : public std::enable_shared_from_this<Impl> {
   std::string body_;
   std::deque<std::shared_ptr<const std::string>> outgoing_;  // the first is being written
   std::deque<Waiting> waiting_;   // orders that the actuator has not answered
+  std::uint64_t epoch_ = 0;       // of the latest coordinator that this host obeys
   std::uint64_t connection_ = 0;  // tells apart what belongs to a connection that is gone
   std::string told_;
   bool is_connected_ = false;
@@ -306,8 +309,8 @@ void ActuatorClient::acknowledge(const ActionId& action) {
   impl_->acknowledge(action);
 }
 
-void ActuatorClient::refresh() {
-  impl_->refresh();
+void ActuatorClient::refresh(std::uint64_t epoch) {
+  impl_->refresh(epoch);
 }
 
 }  // namespace firebreak::agent

@@ -8,6 +8,7 @@
 // in this life or before.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -52,8 +53,10 @@ class ActuatorClient {
   void order(const v1::ActionOrder& order);
   // The coordinator has committed the outcome. Lost without a connection: it is then owed again.
   void acknowledge(const ActionId& action);
-  // Asks for what is owed and what is allowed; a new link to a coordinator needs both.
-  void refresh();
+  // Asks for what is owed and what is allowed; a new link to a coordinator needs both. `epoch`: of
+  // that coordinator; what an earlier one ordered and nobody has run yet is not handed over any
+  // more, for whoever leads now orders it again if it is still wanted.
+  void refresh(std::uint64_t epoch);
 
  private:
   class Impl;

@@ -147,7 +147,7 @@ class Agent::Impl {
   UplinkHandlers uplink_handlers() {
     UplinkHandlers handlers;
     handlers.attached = [this] {
-      if (actuator_) actuator_->refresh();
+      if (actuator_) actuator_->refresh(uplink_.epoch());
     };
     handlers.assignment = [this](const v1::Assignment& message) { assign(message); };
     handlers.probe_now = [this](const v1::ProbeNow& message) { probe_now(message); };

@@ -71,6 +71,7 @@ class Uplink::Impl {
   }
 
   [[nodiscard]] bool is_attached() const { return fsm_.is_attached(); }
+  [[nodiscard]] std::uint64_t epoch() const { return fsm_.epoch_seen(); }
   [[nodiscard]] const Outbox& outbox() const { return outbox_; }
   [[nodiscard]] std::uint64_t dropped() const { return outbox_.dropped() + counts_.dropped; }
 
@@ -313,6 +314,10 @@ void Uplink::send_outcome(const v1::ActionOutcome& outcome) {
 
 bool Uplink::is_attached() const {
   return impl_->is_attached();
+}
+
+std::uint64_t Uplink::epoch() const {
+  return impl_->epoch();
 }
 
 const Outbox& Uplink::outbox() const {

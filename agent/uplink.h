@@ -78,6 +78,8 @@ class Uplink {
   void send_outcome(const v1::ActionOutcome& outcome);
 
   [[nodiscard]] bool is_attached() const;
+  // The highest of a coordinator that this host has obeyed.
+  [[nodiscard]] std::uint64_t epoch() const;
   [[nodiscard]] const Outbox& outbox() const;
   // Results lost at the bounds, in memory and on disk, in this life of the agent.
   [[nodiscard]] std::uint64_t dropped() const;

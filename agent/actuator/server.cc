@@ -132,6 +132,7 @@ class Server::Loop {
   void refuse(Connection& connection, const Order& order, const std::string& reason);
   void start(Connection& connection, const Order& order, const Start& decision);
   void acknowledge(const ActionId& id);
+  void note_epoch(std::uint64_t epoch);
   void list_owed(Connection& connection);
   void list_actions(Connection& connection);
   static void reply(Connection& connection, const std::string& bytes);
@@ -355,7 +356,8 @@ void Server::Loop::handle(Connection& connection, const Request& request) {
     obey(connection, *order);
   } else if (const auto* acknowledged = std::get_if<Acknowledged>(&request)) {
     acknowledge(acknowledged->id);
-  } else if (std::holds_alternative<Owed>(request)) {
+  } else if (const auto* owed = std::get_if<Owed>(&request)) {
+    note_epoch(owed->epoch);
     list_owed(connection);
   } else {
     list_actions(connection);
@@ -383,7 +385,7 @@ void Server::Loop::refuse(Connection& connection, const Order& order, const std:
   const Outcome outcome = refused(order.id, reason);
   const bool has_id = !order.id.empty() && order.id.str().size() <= limits::kActionIdBytesMax;
   if (has_id && journal_.damage().empty()) {
-    if (order.epoch > journal_.history().epoch_seen()) append(EpochSeen{order.epoch});
+    note_epoch(order.epoch);
     append(Ended{outcome});
   }
   reply(connection, encode_outcome_reply(outcome));
@@ -426,6 +428,12 @@ void Server::Loop::acknowledge(const ActionId& id) {
   const History::Entry* entry = journal_.history().find(id);
   if (entry == nullptr || !entry->outcome || entry->acknowledged) return;
   append(Acknowledged{id});
+}
+
+// Whoever led before is not obeyed any more, even if its successor never orders anything here.
+void Server::Loop::note_epoch(std::uint64_t epoch) {
+  if (epoch > journal_.history().epoch_seen() && journal_.damage().empty())
+    append(EpochSeen{epoch});
 }
 
 void Server::Loop::list_owed(Connection& connection) {

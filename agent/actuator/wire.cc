@@ -114,7 +114,7 @@ Result<Request> decode_request(std::string_view bytes) {
     case pb::ActuatorRequest::kAck:
       return Request{Acknowledged{ActionId(request.ack().action_id())}};
     case pb::ActuatorRequest::kOwed:
-      return Request{Owed{}};
+      return Request{Owed{request.owed().epoch()}};
     case pb::ActuatorRequest::REQUEST_NOT_SET:
       break;
   }

@@ -19,7 +19,9 @@ inline constexpr std::size_t kRequestBytesMax = 64u << 10;  // an order is below
 inline constexpr std::size_t kFrameHeaderBytes = 4;
 
 struct ListActions {};
-struct Owed {};
+struct Owed {
+  std::uint64_t epoch = 0;  // obeyed by the agent
+};
 using Request = std::variant<Order, ListActions, Acknowledged, Owed>;
 
 // The length that a frame's header announces.

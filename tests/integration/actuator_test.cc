@@ -390,6 +390,24 @@ TEST_F(Actuator, RemembersTheHighestEpochAcrossARestart) {
   EXPECT_THAT(reply->actions().names(), ElementsAre("count"));
 }
 
+TEST_F(Actuator, ForgetsWhoeverLedBeforeOnceItIsToldOfTheSuccessor) {
+  allow("count", "echo ran >>\"$DIR/count\"");
+  start();
+  {
+    const Client client(socket());
+    pb::ActuatorRequest owed;
+    owed.mutable_owed()->set_epoch(9);
+    client.send(owed);
+    EXPECT_THAT(run(client, order("a1", "count", 8)).detail(), HasSubstr("epoch 8 is over"));
+  }
+  stop(SIGKILL);
+  start();
+  const Client client(socket());
+
+  EXPECT_THAT(run(client, order("a2", "count", 8)).detail(), HasSubstr("epoch 8 is over"));
+  EXPECT_EQ(run(client, order("a3", "count", 9)).state(), pb::ACTION_STATE_SUCCEEDED);
+}
+
 TEST_F(Actuator, RefusesTheSameActionTwiceAtATime) {
   allow("wait", "while [ ! -e \"$DIR/go\" ]; do sleep 0.02; done");
   start();

@@ -680,6 +680,35 @@ TEST_F(AgentLink, OwedOutcomesAreDeliveredAgainOnANewLink) {
   EXPECT_EQ(outcome->action_outcome().state(), v1::ACTION_STATE_FAILED);
 }
 
+// What is still wanted its successor orders again, under the same id.
+TEST_F(AgentLink, OrdersOfACoordinatorThatWasReplacedAreNotHandedOver) {
+  actuator_socket_ = state_ / "actuator.sock";
+  FakeActuator actuator(actuator_socket_);
+  actuator.allow({"restart-api"});
+  const auto coordinator = a_coordinator();
+  const auto agent = run({coordinator->address()});
+  coordinator->attach(1);
+  coordinator->send(order("of the former"));
+  ASSERT_TRUE(actuator.next(v1::ActuatorRequest::kOrder));  // and is not answered
+  coordinator->kill();
+  coordinator->attach(2);
+  std::optional<v1::ActuatorRequest> owed;
+  while ((owed = actuator.next(v1::ActuatorRequest::kOwed)) && owed->owed().epoch() < 2) continue;
+  ASSERT_TRUE(owed) << "the actuator is told who leads";
+
+  actuator.drop_connection();
+  owed = actuator.next(v1::ActuatorRequest::kOwed);
+  ASSERT_TRUE(owed);
+  v1::CoordinatorMessage later = order("of the latter");
+  later.mutable_action_order()->set_epoch(2);
+  coordinator->send(std::move(later));
+
+  EXPECT_EQ(owed->owed().epoch(), 2U);
+  const auto handed = actuator.next(v1::ActuatorRequest::kOrder);
+  ASSERT_TRUE(handed);
+  EXPECT_EQ(handed->order().action_id(), "of the latter");
+}
+
 TEST_F(AgentLink, AnActuatorThatTalksNonsenseIsLeftAndTriedAgain) {
   actuator_socket_ = state_ / "actuator.sock";
   FakeActuator actuator(actuator_socket_);
