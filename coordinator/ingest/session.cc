@@ -1,6 +1,7 @@
 // Messages of an agent -> events.
 #include "coordinator/ingest/session.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -140,6 +141,15 @@ Result<core::ResultsReceived> Session::results(const v1::ResultBatch& message, I
   event.incarnation = incarnation_;
   event.first_seq = batch->first_seq;
   event.dropped_before = batch->dropped_before;
+  // An acknowledgement covers all numbers below it, so none may be missing unsaid.
+  if (next_seq_ != 0 && event.first_seq > next_seq_ &&
+      event.first_seq - next_seq_ > event.dropped_before)
+    return make_error(Errc::invalid_argument,
+                      "results " + std::to_string(next_seq_) + " to " +
+                          std::to_string(event.first_seq - 1) +
+                          " are missing in the stream, and the agent says that it dropped " +
+                          std::to_string(event.dropped_before));
+  next_seq_ = std::max(next_seq_, event.first_seq + batch->results.size());
   for (wire::SeriesDefinition& series : batch->series)
     event.series.push_back({series.ref, std::move(series.key)});
   event.rows.reserve(batch->results.size());

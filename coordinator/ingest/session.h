@@ -52,6 +52,7 @@ class Session {
   AgentName agent_;
   std::uint64_t incarnation_ = 0;
   std::uint64_t epoch_seen_ = 0;
+  std::uint64_t next_seq_ = 0;  // after what came on this stream; 0 before anything did
   wire::SeriesTable series_;
   ClockOffset clock_;
 };

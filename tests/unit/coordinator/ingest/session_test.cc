@@ -132,6 +132,24 @@ TEST_F(SessionTest, PutsResultsOnTheCoordinatorsTimeLine) {
   EXPECT_EQ(event.rows[0].observed, kNow - 300ms);
 }
 
+// Acknowledging a number acknowledges all below it.
+TEST_F(SessionTest, RefusesAGapThatTheAgentDoesNotOwnUpTo) {
+  ASSERT_TRUE(take(hello()));
+  ASSERT_TRUE(take(batch()));  // 4; what came before this stream nobody knows here
+  v1::AgentMessage next = batch();
+  next.mutable_results()->set_first_seq(8);
+  next.mutable_results()->set_dropped_before(2);
+
+  expect_refused(next, "results 5 to 7 are missing in the stream");
+
+  next.mutable_results()->set_dropped_before(3);
+  EXPECT_TRUE(take(next));
+  EXPECT_TRUE(take(batch())) << "a repetition loses nothing";
+  next.mutable_results()->set_first_seq(10);
+  next.mutable_results()->set_dropped_before(0);
+  expect_refused(next, "results 9 to 9 are missing in the stream");
+}
+
 // The agent's wall clock is shown and used for nothing else.
 TEST_F(SessionTest, PlacesResultsTheSameWhateverTheAgentsWallClockSays) {
   auto message = hello();
