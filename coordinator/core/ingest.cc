@@ -203,7 +203,8 @@ void results_received(Turn& turn, const ResultsReceived& event) {
   state.counters.duplicates += skip;
   for (std::size_t i = skip; i < event.rows.size(); ++i) take_row(state, agent, event.rows[i]);
   agent.last_seq = std::max(agent.last_seq, event.first_seq + event.rows.size() - 1);
-  if (agent.attached) agent_is_back(turn, event.agent);
+  // What came before is no news of the agent's present.
+  if (agent.attached && skip < event.rows.size()) agent_is_back(turn, event.agent);
 }
 
 }  // namespace firebreak::core

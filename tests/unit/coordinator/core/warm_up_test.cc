@@ -77,11 +77,15 @@ TEST_F(WarmUpTest, DoesNotWaitForEver) {
 }
 
 TEST_F(WarmUpTest, AnAgentIsBackWhenItHasSaidSomething) {
+  ResultsReceived repeated = world.batch(name(0), kHealth, observation(Status::ok), world.now);
+  world.step(repeated);
   start();
   world.attach(name(0));
+  world.step(repeated);
   EXPECT_EQ(describe_warm_up(world.state), "0 of 10 agents are back");
 
-  world.result(name(0), kHealth, Status::ok);
+  repeated.first_seq += 1;
+  world.step(repeated);
 
   EXPECT_EQ(describe_warm_up(world.state), "1 of 10 agents are back");
 }
