@@ -14,6 +14,7 @@
 
 #include "bench/contest.h"
 #include "bench/measure.h"
+#include "bench/synthetic_policy.h"
 #include "coordinator/engine/ledger.h"
 #include "coordinator/policy/loader.h"
 #include "coordinator/store/snapshot_file.h"
@@ -37,25 +38,6 @@ struct Fleet {
   int probes = 0;  // of each agent
   bool windowed = false;
 };
-
-// Services of ten probes.
-std::string policy_of(const Fleet& fleet) {
-  std::string services = "services:\n";
-  std::string rules = "rules:\n";
-  for (int service = 0; service < fleet.probes / 10; ++service) {
-    const std::string name = "s" + std::to_string(service);
-    services += "  " + name + ":\n    agents: 'true'\n    probes:\n";
-    rules += "  - {service: " + name + ", severity: {P1: \"";
-    for (int probe = 0; probe < 10; ++probe) {
-      const std::string own = "p" + std::to_string(probe);
-      services += "      " + own + ": {http: 'http://10.0.0.1/', every: 10s}\n";
-      rules += probe == 0 ? "" : " || ";
-      rules += fleet.windowed ? "p95('" + own + "', 1m) > 1s" : "!available('" + own + "')";
-    }
-    rules += "\"}}\n";
-  }
-  return "severities: {P1: {}}\n" + services + rules;
-}
 
 Result<std::shared_ptr<const policy::Policy>> compile(std::vector<policy::SourceFile> files) {
   auto loaded = policy::load_policy(std::move(files));
@@ -84,7 +66,9 @@ class Coordinator {
   }
 
   void attach() {
-    add(core::PolicyChanged{must(compile({{"policy.yaml", policy_of(fleet_)}})), "bench"});
+    add(core::PolicyChanged{
+        must(compile({{"policy.yaml", synthetic_policy(fleet_.probes, fleet_.windowed)}})),
+        "bench"});
     for (int i = 0; i < fleet_.agents; ++i) {
       core::AgentAttached attached;
       attached.agent = name_of(i);

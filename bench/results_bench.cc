@@ -14,6 +14,7 @@
 
 #include "bench/contest.h"
 #include "bench/measure.h"
+#include "bench/synthetic_policy.h"
 #include "coordinator/core/step.h"
 #include "coordinator/policy/loader.h"
 #include "coordinator/store/journal_codec.h"
@@ -36,24 +37,6 @@ struct Fleet {
   int probes = 1000;
   bool windowed = false;
 };
-
-std::string policy_of(const Fleet& fleet) {
-  std::string services = "services:\n";
-  std::string rules = "rules:\n";
-  for (int service = 0; service < fleet.probes / 10; ++service) {
-    const std::string name = "s" + std::to_string(service);
-    services += "  " + name + ":\n    agents: labels.role == 'edge'\n    probes:\n";
-    rules += "  - {service: " + name + ", severity: {P1: \"!available('p0')\", P2: \"";
-    for (int probe = 0; probe < 10; ++probe) {
-      const std::string own = "p" + std::to_string(probe);
-      services += "      " + own + ": {http: 'http://10.0.0.1/', every: 10s}\n";
-      rules += probe == 0 ? "" : " || ";
-      rules += fleet.windowed ? "p95('" + own + "', 1m) > 1s" : "!available('" + own + "')";
-    }
-    rules += "\"}}\n";
-  }
-  return "severities: {P1: {}, P2: {}}\n" + services + rules;
-}
 
 v1::ResultBatch first_batch(const Fleet& fleet) {
   wire::Batch batch;
@@ -112,7 +95,8 @@ class Coordinator {
   explicit Coordinator(const Fleet& fleet)
       : store_(must(store::open_sqlite(folder_ / "coordinator.db", no_policies))),
         epoch_(must(store_->take_leadership())) {
-    auto loaded = policy::load_policy({{"policy.yaml", policy_of(fleet)}});
+    auto loaded =
+        policy::load_policy({{"policy.yaml", synthetic_policy(fleet.probes, fleet.windowed)}});
     if (!loaded.policy) throw std::runtime_error(loaded.problems);
     core::step(state_, core::PolicyChanged{loaded.policy, "bench"}, now_);
     v1::ResultBatch batch = first_batch(fleet);
@@ -120,7 +104,6 @@ class Coordinator {
       core::AgentAttached attached;
       attached.agent = name_of(i);
       attached.incarnation = 1;
-      attached.labels = {{"role", "edge"}};
       core::step(state_, attached, now_);
       tables_.emplace_back();
     }

@@ -120,6 +120,14 @@ class ApiTest : public ::testing::Test {
                                      channel_arguments());
   }
 
+  std::unique_ptr<grpc::ClientReader<v1::ValidationProgress>> validate(grpc::ClientContext& context,
+                                                                       const std::string& service) {
+    context.set_deadline(std::chrono::system_clock::now() + kPatience);
+    v1::ValidateRequest request;
+    request.set_service(service);
+    return stub_->Validate(&context, request);
+  }
+
   // Calls `method` of the stub; the status is kept in status_.
   template <class Request, class Response>
   Response call(grpc::Status (v1::OperatorService::Stub::*method)(grpc::ClientContext*,
@@ -401,10 +409,7 @@ TEST_F(ApiTest, AWatcherOfAnUnknownIncidentIsTold) {
 TEST_F(ApiTest, AValidationOfAnUnknownServiceIsRefused) {
   apply(kPolicy);
   grpc::ClientContext context;
-  context.set_deadline(std::chrono::system_clock::now() + kPatience);
-  v1::ValidateRequest request;
-  request.set_service("web");
-  const auto reader = stub_->Validate(&context, request);
+  const auto reader = validate(context, "web");
   v1::ValidationProgress progress;
   EXPECT_FALSE(reader->Read(&progress));
   EXPECT_EQ(reader->Finish().error_code(), StatusCode::NOT_FOUND);
@@ -414,10 +419,7 @@ TEST_F(ApiTest, AValidationOfAnUnknownServiceIsRefused) {
 TEST_F(ApiTest, AValidationStreamsUntilItsVerdict) {
   apply(kPolicy);
   grpc::ClientContext context;
-  context.set_deadline(std::chrono::system_clock::now() + kPatience);
-  v1::ValidateRequest request;
-  request.set_service("api");
-  const auto reader = stub_->Validate(&context, request);
+  const auto reader = validate(context, "api");
   v1::ValidationProgress progress;
   int messages = 0;
   while (reader->Read(&progress)) ++messages;
@@ -461,10 +463,7 @@ TEST_F(ApiTest, AWatcherThatDoesNotReadMissesTheOldestAndIsTold) {
 TEST_F(ApiTest, AValidationEndsWhenNobodyWaitsForItAnyMore) {
   apply(kSlowChecklist);
   grpc::ClientContext context;
-  context.set_deadline(std::chrono::system_clock::now() + kPatience);
-  v1::ValidateRequest request;
-  request.set_service("api");
-  const auto reader = stub_->Validate(&context, request);
+  const auto reader = validate(context, "api");
   v1::ValidationProgress progress;
   ASSERT_TRUE(reader->Read(&progress));
   ASSERT_EQ(progress.verdict(), v1::VERDICT_UNSPECIFIED);
