@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-#include "agent/handed_over.h"
+#include "agent/state/handed_over.h"
 #include "common/clock.h"
 #include "common/ids.h"
 #include "common/rng.h"

@@ -15,9 +15,9 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "agent/actuator_client.h"
-#include "agent/epoch_file.h"
 #include "agent/inbound.h"
 #include "agent/schedule.h"
+#include "agent/state/epoch_file.h"
 #include "agent/time_line.h"
 #include "agent/uplink.h"
 #include "common/limits.h"
@@ -79,8 +79,10 @@ Result<AgentSettings> prepare(Config config, const Clock& clock) {
                           " must be a folder that the agent can write to; under "
                           "systemd StateDirectory= makes it");
   }
-  const auto epoch = read_epoch(config.state);
-  if (!epoch) return epoch.error();
+  const auto seen = read_epoch(config.state);
+  if (!seen) return seen.error();
+  if (!seen->is_checked)  // a version before this one wrote it
+    if (auto written = write_epoch(config.state, seen->epoch); !written) return written.error();
   auto handed_over = HandedOver::open(config.state);
   if (!handed_over) return handed_over.error();
   warn_of_expiry(config.tls, clock.wall());
@@ -88,7 +90,7 @@ Result<AgentSettings> prepare(Config config, const Clock& clock) {
   if (!spool) return spool.error();
   AgentSettings settings{std::move(config), AgentName(material->identity.name), *std::move(spool),
                          UplinkOptions{}, *std::move(handed_over)};
-  settings.uplink.epoch_seen = *epoch;
+  settings.uplink.epoch_seen = seen->epoch;
   return settings;
 }
 

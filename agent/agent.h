@@ -9,8 +9,8 @@
 #include <memory>
 
 #include "agent/config.h"
-#include "agent/handed_over.h"
 #include "agent/spool_thread.h"
+#include "agent/state/handed_over.h"
 #include "agent/uplink_fsm.h"
 #include "common/clock.h"
 #include "common/ids.h"

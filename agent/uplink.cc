@@ -9,8 +9,8 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 
-#include "agent/epoch_file.h"
 #include "agent/link_stream.h"
+#include "agent/state/epoch_file.h"
 #include "agent/time_line.h"
 #include "common/log.h"
 #include "common/text.h"

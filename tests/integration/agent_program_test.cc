@@ -222,6 +222,19 @@ TEST_F(AgentProgram, ADamagedEpochIsNotGuessed) {
   EXPECT_THAT(log(), HasSubstr(dir_ / "state/epoch"));
 }
 
+TEST_F(AgentProgram, AnEpochOfAnEarlierVersionIsTakenAndGivenAChecksum) {
+  std::ofstream(dir_ / "state/epoch") << "7\n";
+  configure("127.0.0.1:1");
+  const NotifySocket manager(dir_ / "notify");
+  Program agent(command(), log_path(), {manager.variable()});
+  EXPECT_TRUE(manager.wait_for("READY=1")) << log();
+  EXPECT_EQ(agent.stop(SIGTERM), 0) << log();
+
+  std::string line;
+  std::getline(std::ifstream(dir_ / "state/epoch"), line);
+  EXPECT_THAT(line, ::testing::StartsWith("7 crc32c="));
+}
+
 // --- Life under a service manager ----------------------------------------------------------------
 
 TEST_F(AgentProgram, IsReadyWithoutACoordinatorAndStopsWhenAsked) {

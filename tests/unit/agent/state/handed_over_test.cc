@@ -1,5 +1,5 @@
 // An order that went to the actuator is not forgotten by a restart.
-#include "agent/handed_over.h"
+#include "agent/state/handed_over.h"
 
 #include <fstream>
 

@@ -1,5 +1,5 @@
 // One id a line in one small file, replaced as a whole.
-#include "agent/handed_over.h"
+#include "agent/state/handed_over.h"
 
 #include <algorithm>
 #include <string_view>
