@@ -1,12 +1,14 @@
-// doctor: looks at a coordinator's files; asks no coordinator.
+// doctor: looks at a coordinator's or an agent's files; asks neither.
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <boost/json.hpp>
 #include <iostream>
 #include <memory>
 
+#include "agent/state/doctor.h"
 #include "cli/commands.h"
 #include "cli/terminal.h"
+#include "common/finding.h"
 #include "common/text.h"
 #include "coordinator/policy/loader.h"
 #include "coordinator/store/doctor.h"
@@ -15,7 +17,6 @@ namespace firebreak::cli {
 namespace {
 
 namespace json = boost::json;
-using store::Health;
 
 constexpr std::size_t kTextBytesShown = 1024;  // of one finding
 
@@ -37,9 +38,9 @@ Paint paint_of(Health health) {
                                      : Paint::bad;
 }
 
-json::array to_json(const std::vector<store::Finding>& findings) {
+json::array to_json(const std::vector<Finding>& findings) {
   json::array list;
-  for (const store::Finding& finding : findings)
+  for (const Finding& finding : findings)
     list.push_back({{"health", to_string(finding.health)},
                     {"file", to_valid_utf8(finding.file, kTextBytesShown)},
                     {"what", to_valid_utf8(finding.what, kTextBytesShown)}});
@@ -57,9 +58,9 @@ json::object to_json(const store::Salvage& saved) {
           {"lost", std::move(lost)}};
 }
 
-void show(const std::vector<store::Finding>& findings) {
+void show(const std::vector<Finding>& findings) {
   Table table({"HEALTH", "FILE", "WHAT"});
-  for (const store::Finding& finding : findings)
+  for (const Finding& finding : findings)
     table.row({{to_string(finding.health), paint_of(finding.health)},
                {finding.file},
                {finding.what.substr(0, kTextBytesShown)}});
@@ -75,14 +76,27 @@ void show(const store::Salvage& saved, const std::string& into) {
     std::cout << paint(Paint::bad, "lost") << ": " << escape_line(one) << "\n";
 }
 
+// An agent's folder also says how many results it holds.
+Examination examine(const std::string& path, json::array& spools) {
+  if (!agent::is_agent_folder(path)) return store::examine(path, compile);
+  auto agent = agent::examine_agent(path, WallTime{Duration{now_unix_us()}});
+  if (agent.spool)
+    spools.push_back({{"folder", to_valid_utf8(path, kTextBytesShown)},
+                      {"sendable", agent.spool->sendable},
+                      {"lost_at_most", agent.spool->lost_at_most}});
+  return std::move(agent.examination);
+}
+
 void examine(Context& context, const std::vector<std::string>& paths, const std::string& into) {
-  std::vector<store::Finding> findings;
+  std::vector<Finding> findings;
+  json::array spools;
   for (const std::string& path : paths) {
-    auto examined = store::examine(path, compile);
+    auto examined = examine(path, spools);
     context.exit_code = std::max(context.exit_code, exit_code_of(examined.verdict()));
     findings.insert(findings.end(), examined.findings.begin(), examined.findings.end());
   }
   json::object reply{{"findings", to_json(findings)}};
+  if (!spools.empty()) reply["spools"] = std::move(spools);
   if (context.output == Output::table) show(findings);
   if (!into.empty()) {
     const auto saved = store::salvage(paths.front(), into, compile);
@@ -103,16 +117,24 @@ void examine(Context& context, const std::vector<std::string>& paths, const std:
 void add_doctor_command(CLI::App& app, Context& context) {
   auto* doctor = app.add_subcommand(
       "doctor",
-      "what is damaged in a coordinator's folder, and what can be saved; changes nothing");
+      "what is damaged in a coordinator's or an agent's folder, and what can be saved; changes "
+      "nothing");
   const auto paths = std::make_shared<std::vector<std::string>>();
   const auto into = std::make_shared<std::string>();
-  doctor->add_option("PATH", *paths, "the folder, its database, or a snapshot")->required();
-  doctor->add_option("--salvage", *into,
-                     "write what can be saved of the one PATH into this new folder");
+  doctor
+      ->add_option("PATH", *paths,
+                   "a coordinator's folder, its database, a snapshot; or an agent's folder")
+      ->required();
+  doctor->add_option(
+      "--salvage", *into,
+      "write what can be saved of the one PATH, a coordinator's, into this new folder");
   doctor->footer("Exit codes: 0 sound, 1 damaged but nothing needed is lost, 2 something is lost.");
   doctor->callback([&context, paths, into] {
     if (!into->empty() && paths->size() != 1)
       throw CLI::ValidationError("--salvage", "saves one PATH at a time");
+    if (!into->empty() && agent::is_agent_folder(paths->front()))
+      throw CLI::ValidationError(
+          "--salvage", "an agent's folder needs none: its next start takes what can be read");
     examine(context, *paths, *into);
   });
 }

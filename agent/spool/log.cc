@@ -14,9 +14,10 @@ constexpr Duration kUnknownAge = std::chrono::hours(1);  // before this boot: la
 
 }  // namespace
 
-void Log::note(Notice::Weight weight, std::string what, std::string file, std::uint64_t offset) {
+void Log::note(Notice::Weight weight, std::string what, std::string file, std::uint64_t offset,
+               std::uint64_t lost_at_most) {
   if (notices_.size() < kNoticesMax)
-    notices_.push_back({weight, std::move(what), std::move(file), offset});
+    notices_.push_back({weight, std::move(what), std::move(file), offset, lost_at_most});
 }
 
 std::vector<Notice> Log::take_notices() {
@@ -209,7 +210,8 @@ void Log::notice(const Header& header, const Damage& damage) {
   note(Notice::Weight::trouble,
        std::to_string(damage.to - damage.from) +
            " bytes are not what was written; the results in them are lost",
-       segment_name(header.lane, header.number), damage.from);
+       segment_name(header.lane, header.number), damage.from,
+       (damage.to - damage.from) / kRecordBytesMin + 1);
 }
 
 void Log::notice_damage(SegmentReader& reader) {

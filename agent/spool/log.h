@@ -41,6 +41,7 @@ struct Notice {
   std::string what;
   std::string file;
   std::uint64_t offset = 0;
+  std::uint64_t lost_at_most = 0;  // results
 };
 
 struct LogCounts {
@@ -150,7 +151,8 @@ class Log {
   [[nodiscard]] Duration rebased(const Header& header, Duration started) const;
   void notice_damage(SegmentReader& reader);
   void notice(const Header& header, const Damage& damage);
-  void note(Notice::Weight weight, std::string what, std::string file, std::uint64_t offset);
+  void note(Notice::Weight weight, std::string what, std::string file, std::uint64_t offset,
+            std::uint64_t lost_at_most = 0);
 
   [[nodiscard]] Row& row(Lane lane) { return rows_.at(static_cast<std::size_t>(lane)); }
 

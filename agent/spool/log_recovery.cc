@@ -77,7 +77,7 @@ Result<> Log::set_aside(const Found& found) {
     note(Notice::Weight::trouble,
          "the header is damaged; at most " + std::to_string(records_at_most(found.size)) +
              " results are lost with this file",
-         found.name, 0);
+         found.name, 0, records_at_most(found.size));
     lost_numbers_ += records_at_most(found.size - kHeaderBytes);
     if (auto kept = keep_evidence(found.name, found.size); !kept) return kept;
   }
@@ -116,7 +116,7 @@ Result<> Log::scan(const Found& found, bool is_last) {
     note(
         Notice::Weight::trouble,
         std::to_string(reader.anonymous()) + " results are of a series that nothing names any more",
-        found.name, 0);
+        found.name, 0, reader.anonymous());
   if (segment.size < found.size) {
     // What was there may have been sent, so its numbers are not given again.
     const std::uint64_t lost = records_at_most(found.size - segment.size);

@@ -11,9 +11,12 @@
 #include <cerrno>
 #include <memory>
 
+#include "common/assert.h"
+
 namespace firebreak::spool {
 namespace {
 
+constexpr int kFolderFlags = O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW;
 constexpr std::size_t kOpenFilesMax = 8;  // written and read at the same time: three of each
 
 struct CloseFolder {
@@ -35,12 +38,24 @@ Error PosixFiles::error(const char* what, const std::string& name) const {
 Result<PosixFiles> PosixFiles::open(const std::string& folder) {
   if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST)
     return system_error(code_of(errno), "cannot make the folder " + folder);
-  Fd fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
+  Fd fd(::open(folder.c_str(), kFolderFlags));
   if (!fd) return system_error(code_of(errno), "cannot open the folder " + folder);
   if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0)
     return system_error(Errc::failed_precondition,
                         "cannot lock the folder " + folder + "; does another agent use it?");
-  return PosixFiles(std::move(fd), folder);
+  return PosixFiles(std::move(fd), folder, true);
+}
+
+Result<PosixFiles> PosixFiles::look(const std::string& folder) {
+  Fd fd(::open(folder.c_str(), kFolderFlags));
+  if (!fd) return system_error(code_of(errno), "cannot open the folder " + folder);
+  return PosixFiles(std::move(fd), folder, false);
+}
+
+bool PosixFiles::is_in_use() const {
+  if (::flock(folder_.get(), LOCK_SH | LOCK_NB) != 0) return errno == EWOULDBLOCK;
+  ::flock(folder_.get(), LOCK_UN);
+  return false;
 }
 
 Result<std::vector<std::string>> PosixFiles::list() {
@@ -61,10 +76,12 @@ Result<std::vector<std::string>> PosixFiles::list() {
 Result<int> PosixFiles::find(const std::string& name, bool may_create) {
   const auto known = open_.find(name);
   if (known != open_.end()) return known->second.get();
-  constexpr int kFlags = O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
-  Fd file(::openat(folder_.get(), name.c_str(), kFlags));
+  FB_ASSERT(may_write_ || !may_create);
+  const int flags =
+      (may_write_ ? O_RDWR | O_APPEND : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
+  Fd file(::openat(folder_.get(), name.c_str(), flags));
   if (!file && errno == ENOENT && may_create) {
-    file.reset(::openat(folder_.get(), name.c_str(), kFlags | O_CREAT | O_EXCL, 0600));
+    file.reset(::openat(folder_.get(), name.c_str(), flags | O_CREAT | O_EXCL, 0600));
     are_names_durable_ = false;
   }
   if (!file) return error("open", name);
@@ -129,6 +146,7 @@ Result<> PosixFiles::truncate(const std::string& name, std::uint64_t size) {
 }
 
 Result<> PosixFiles::remove(const std::string& name) {
+  FB_ASSERT(may_write_);
   open_.erase(name);
   if (::unlinkat(folder_.get(), name.c_str(), 0) != 0) return error("remove", name);
   are_names_durable_ = false;

@@ -4,6 +4,7 @@
 // the actuator alone knows what became of them, even while it is off. Not thread-safe.
 #pragma once
 
+#include <cstddef>
 #include <deque>
 #include <string>
 
@@ -17,6 +18,7 @@ class HandedOver {
   // Reads `folder`; `corrupt` when somebody else wrote the file.
   static Result<HandedOver> open(std::string folder);
 
+  [[nodiscard]] std::size_t size() const { return ids_.size(); }
   [[nodiscard]] bool contains(const ActionId& id) const;
   // Before the order goes out. Once this returns, contains(id); after an error only for this life
   // of the agent. The oldest is forgotten above limits::kOrdersRememberedMax. `id` has no control

@@ -485,24 +485,6 @@ Place place_of(const std::string& path) {
 
 }  // namespace
 
-const char* to_string(Health health) {
-  switch (health) {
-    case Health::sound:
-      return "sound";
-    case Health::damaged:
-      return "damaged";
-    case Health::lost:
-      return "lost";
-  }
-  return "?";
-}
-
-Health Examination::verdict() const {
-  Health worst = Health::sound;
-  for (const Finding& finding : findings) worst = std::max(worst, finding.health);
-  return worst;
-}
-
 Examination examine(const std::string& path, const PolicyCompiler& compile) {
   std::error_code failed;
   if (!fs::exists(path, failed))

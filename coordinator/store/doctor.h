@@ -6,29 +6,15 @@
 #include <string>
 #include <vector>
 
+#include "common/finding.h"
 #include "common/result.h"
 #include "coordinator/store/store.h"
 
 namespace firebreak::store {
 
-// In this order: the worst finding is the verdict.
-enum class Health {
-  sound,
-  damaged,  // but everything that a start needs can be had
-  lost,     // something that was committed cannot be had any more
-};
-[[nodiscard]] const char* to_string(Health health);
-
-struct Finding {
-  Health health = Health::sound;
-  std::string file;
-  std::string what;  // was checked, or is wrong with it
-};
-
-struct Examination {
-  std::vector<Finding> findings;
-  [[nodiscard]] Health verdict() const;
-};
+using firebreak::Examination;
+using firebreak::Finding;
+using firebreak::Health;
 
 // A coordinator's folder, its database, or one snapshot. A running coordinator may go on meanwhile.
 Examination examine(const std::string& path, const PolicyCompiler& compile);

@@ -90,6 +90,21 @@ TEST(PosixFiles, OneProcessHasTheFolder) {
   EXPECT_THAT(second.error().message, HasSubstr(folder / "spool"));
 }
 
+TEST(PosixFiles, LookingNeitherMakesNorLocksNorNeedsTheLock) {
+  const TempDir folder;
+  EXPECT_EQ(PosixFiles::look(folder / "spool").error().code, Errc::not_found);
+  auto owner = std::make_unique<Result<PosixFiles>>(PosixFiles::open(folder / "spool"));
+  ASSERT_TRUE((*owner)->append("a", "text"));
+  auto onlooker = PosixFiles::look(folder / "spool");
+  ASSERT_TRUE(onlooker) << onlooker.error().message;
+  EXPECT_TRUE(onlooker->is_in_use());
+  EXPECT_EQ(*onlooker->read("a", 0, 9), "text");
+
+  owner.reset();
+  EXPECT_FALSE(onlooker->is_in_use());
+  EXPECT_TRUE(PosixFiles::open(folder / "spool"));
+}
+
 TEST(FakeFiles, ACrashTakesWhatWasNotFlushed) {
   FakeFiles files;
   ASSERT_TRUE(files.append("a", "safe"));
