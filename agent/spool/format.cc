@@ -16,6 +16,10 @@ namespace {
 constexpr std::string_view kMagic = "fbspool\x01";  // the last byte is the version
 constexpr std::string_view kSuffix = ".spool";
 constexpr std::array<std::string_view, 3> kLaneNames{"healthy", "fault", "news"};
+// No agent gets so far; what claims it has a right checksum and was never written by one. One more
+// of either can be counted without an overflow.
+constexpr std::uint64_t kNumberMax = 1ULL << 62;
+constexpr Duration kTimeMax{1LL << 55};  // more than a thousand years
 constexpr std::size_t kNumberDigits = 16;
 constexpr std::uint16_t kLengthMask = 0xa5c3;  // so that zeros are no frame
 
@@ -122,6 +126,10 @@ std::string header_copy(const Header& header) {
   return bytes;
 }
 
+bool is_near(Duration time) {
+  return time >= -kTimeMax && time <= kTimeMax;
+}
+
 std::optional<Header> parse_copy(std::string_view bytes) {
   if (bytes.size() != kHeaderBytes / 2 || !bytes.starts_with(kMagic)) return std::nullopt;
   const std::size_t end = bytes.size() - sizeof(std::uint32_t);
@@ -139,6 +147,10 @@ std::optional<Header> parse_copy(std::string_view bytes) {
   header.wall = WallTime{Duration{parser.fixed<std::int64_t>()}};
   header.base_seq = parser.fixed<std::uint64_t>();
   header.acked = parser.fixed<std::uint64_t>();
+  const bool is_possible = is_near(header.monotonic) && is_near(header.wall.time_since_epoch()) &&
+                           header.base_seq > 0 && header.base_seq <= kNumberMax &&
+                           header.acked <= kNumberMax;
+  if (!is_possible) return std::nullopt;
   return header;
 }
 
@@ -169,6 +181,7 @@ void take_observation(Parser& parser, Entry& entry) {
   seen.reason = static_cast<Reason>(reason);
   seen.phase = static_cast<Phase>(phase);
   seen.latency = Duration{parser.signed_varint()};
+  parser.require(is_near(seen.latency));
   const std::uint64_t values = parser.varint();
   parser.require(values <= limits::kValuesPerResultMax);
   for (std::uint64_t i = 0; i < values && parser.ok(); ++i) {
@@ -194,6 +207,7 @@ std::optional<SegmentName> parse_segment_name(std::string_view name) {
   const auto [end, error] = std::from_chars(
       name.data(), name.data() + std::min(name.size(), kNumberDigits), parsed.number, 16);
   if (error != std::errc{} || end != name.data() + kNumberDigits) return std::nullopt;
+  if (parsed.number > kNumberMax) return std::nullopt;
   for (const Lane lane : kLanes) {
     parsed.lane = lane;
     if (name == segment_name(lane, parsed.number)) return parsed;
@@ -266,7 +280,7 @@ std::optional<Record> SegmentDecoder::decode_payload(std::string_view payload) {
   const auto tag = parser.fixed<std::uint8_t>();
   if (tag == kAcked) {
     const Acked acked{parser.varint()};
-    if (!parser.is_at_end()) return std::nullopt;
+    if (!parser.is_at_end() || acked.seq > kNumberMax) return std::nullopt;
     return acked;
   }
   if (tag != kEntry && tag != kNamedEntry) return std::nullopt;
@@ -279,8 +293,12 @@ std::optional<Record> SegmentDecoder::decode_payload(std::string_view payload) {
     ProbeName probe(parser.text());
     key = std::make_shared<const ProbeKey>(ProbeKey{std::move(service), std::move(probe)});
   }
-  entry.seq = header_.base_seq + parser.varint();
-  entry.started = header_.monotonic + Duration{parser.signed_varint()};
+  const std::uint64_t behind_base = parser.varint();
+  const Duration since_begun{parser.signed_varint()};
+  if (behind_base > kNumberMax || !is_near(since_begun)) return std::nullopt;
+  entry.seq = header_.base_seq + behind_base;
+  entry.started = header_.monotonic + since_begun;
+  parser.require(entry.seq <= kNumberMax && entry.started >= Duration::zero());
   take_observation(parser, entry);
   if (!parser.is_at_end()) return std::nullopt;
   auto& known = keys_[entry.ref];

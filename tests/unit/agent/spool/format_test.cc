@@ -50,10 +50,10 @@ TEST(SpoolFormat, NamesSortAsTheirNumbersAndReadBack) {
   EXPECT_EQ(segment_name(Lane::healthy, 42), "000000000000002a-healthy.spool");
   EXPECT_LT(segment_name(Lane::news, 9), segment_name(Lane::fault, 0x10));
   for (const Lane lane : kLanes) {
-    const auto parsed = parse_segment_name(segment_name(lane, ~0ULL));
+    const auto parsed = parse_segment_name(segment_name(lane, 1ULL << 62));
     ASSERT_TRUE(parsed);
     EXPECT_EQ(parsed->lane, lane);
-    EXPECT_EQ(parsed->number, ~0ULL);
+    EXPECT_EQ(parsed->number, 1ULL << 62);
   }
   for (const char* name :
        {"", "2a-healthy.spool", "000000000000002A-healthy.spool", "000000000000002a-other.spool",
@@ -144,6 +144,31 @@ TEST(SpoolFormat, ARecordOfAnotherFileIsNone) {
   Header other = a_header();
   other.number = 43;
   EXPECT_FALSE(SegmentDecoder(other).decode(bytes));
+}
+
+TEST(SpoolFormat, WhatNoAgentCanHaveWrittenIsNotReadThoughItsChecksumIsRight) {
+  const auto is_read = [](const auto& change) {
+    Header header = a_header();
+    change(header);
+    return static_cast<bool>(decode_header(encode_header(header)));
+  };
+  EXPECT_TRUE(is_read([](Header&) {}));
+  EXPECT_FALSE(is_read([](Header& header) { header.base_seq = 0; }));
+  EXPECT_FALSE(is_read([](Header& header) { header.base_seq = UINT64_MAX; }));
+  EXPECT_FALSE(is_read([](Header& header) { header.acked = UINT64_MAX; }));
+  EXPECT_FALSE(is_read([](Header& header) { header.monotonic = Duration::max(); }));
+  EXPECT_FALSE(is_read([](Header& header) { header.wall = WallTime{Duration::min()}; }));
+  EXPECT_FALSE(parse_segment_name("ffffffffffffffff-news.spool"));
+
+  // The writer of another header than the reader's: what stands in the record is far off.
+  Header far = a_header();
+  far.monotonic = -Duration(1LL << 60);
+  std::string bytes;
+  SegmentEncoder(far).add(an_entry(a_header().base_seq), bytes);
+  EXPECT_FALSE(SegmentDecoder(a_header()).decode(bytes));
+  bytes.clear();
+  SegmentEncoder(a_header()).add(Acked{UINT64_MAX}, bytes);
+  EXPECT_FALSE(SegmentDecoder(a_header()).decode(bytes));
 }
 
 TEST(SpoolFormat, ZerosAreNoRecord) {
