@@ -7,7 +7,9 @@
 
 #include <CLI/CLI.hpp>
 
+#include "common/clock.h"
 #include "common/log.h"
+#include "common/protobuf_log.h"
 
 namespace firebreak::service {
 namespace {
@@ -37,7 +39,9 @@ int fail(const Program& program, ExitCode code, const std::string& message) {
 
 int run(const Program& program, int argc, char** argv,
         const std::function<int(const std::string& config, bool checks_only)>& work) {
+  static const SystemClock clock;  // threads of gRPC may parse to the very end
   std::signal(SIGPIPE, SIG_IGN);
+  log_protobuf(clock);
   int code = kFailed;
   try {
     code = parse_and_work(program, argc, argv, work);

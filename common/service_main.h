@@ -20,7 +20,8 @@ struct Program {
 int fail(const Program& program, ExitCode code, const std::string& message);
 
 // Reads the flags, calls `work(config, checks_only)` and gives back what the process exits with.
-// SIGPIPE is ignored, an exception is logged, the log is written to its end.
+// SIGPIPE is ignored, libprotobuf speaks in our log, an exception is logged, the log is written to
+// its end.
 int run(const Program& program, int argc, char** argv,
         const std::function<int(const std::string& config, bool checks_only)>& work);
 
