@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "common/assert.h"
+#include "common/broken.h"
 
 namespace firebreak::agent {
 
@@ -32,7 +33,7 @@ Result<> Outbox::push(QueuedResult result, Instant now) {
                           std::to_string(limits_.series_max) +
                           " different probes since it started and keeps no more; restart it");
   }
-  if (pending() >= limits_.pending_max) drop_one();
+  if (pending() >= limits_.pending_max && !is_broken(Break::cap)) drop_one();
   if (pending() == 0) pending_since_ = now;
   Entry entry;
   entry.seq = ++last_seq_;

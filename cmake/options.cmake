@@ -10,6 +10,11 @@ option(FIREBREAK_FUZZ "build the fuzz targets for libFuzzer; needs clang" OFF)
 option(FIREBREAK_BENCH "build the benchmarks" OFF)
 set(FIREBREAK_SANITIZE "" CACHE STRING "-fsanitize= list for every target, for example address,undefined")
 
+option(FIREBREAK_BREAKABLE "compile in the deliberate breaks of common/broken.h, for scripts/breaks" OFF)
+if(FIREBREAK_BREAKABLE)
+  add_compile_definitions(FIREBREAK_BREAKABLE)
+endif()
+
 find_program(FIREBREAK_MOLD mold)
 if(FIREBREAK_MOLD)
   add_link_options(-fuse-ld=mold)

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/broken.h"
 #include "common/limits.h"
 #include "common/text.h"
 #include "coordinator/core/ingest.h"
@@ -193,7 +194,8 @@ bool may_act(const State& state, const Incident& incident) {
   if (is_below_playbook(state, incident)) return false;
   if (incident.declared_severity) return true;
   const auto service = state.services.find(incident.service);
-  return service != state.services.end() && service->second.severity && !service->second.blind;
+  return service != state.services.end() && service->second.severity &&
+         (!service->second.blind || is_broken(Break::blind));
 }
 
 void expire_runs(Turn& turn, Incident& incident) {

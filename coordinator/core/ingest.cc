@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "common/broken.h"
 #include "common/limits.h"
 #include "coordinator/core/inputs.h"
 #include "coordinator/core/rules.h"
@@ -198,8 +199,9 @@ void results_received(Turn& turn, const ResultsReceived& event) {
     // What an incarnation sent before this coordinator knew it is not missing here.
     if (agent.last_seq != 0) state.counters.missing += gap - dropped;
   }
-  const std::uint64_t skip =
-      event.first_seq >= next ? 0 : std::min(next - event.first_seq, event.rows.size());
+  const std::uint64_t skip = event.first_seq >= next || is_broken(Break::dedup)
+                                 ? 0
+                                 : std::min(next - event.first_seq, event.rows.size());
   state.counters.duplicates += skip;
   for (std::size_t i = skip; i < event.rows.size(); ++i) take_row(state, agent, event.rows[i]);
   agent.last_seq = std::max(agent.last_seq, event.first_seq + event.rows.size() - 1);

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "common/assert.h"
+#include "common/broken.h"
 #include "common/limits.h"
 #include "coordinator/core/step.h"
 #include "coordinator/engine/engine.h"
@@ -119,6 +120,7 @@ void Ledger::seal() {
       transaction_.incidents.push_back(&live->second);
   }
   note_ends();
+  if (is_broken(Break::intent)) transaction_.outbox.clear();
 }
 
 Result<Ledger::Committed> Ledger::commit() {
