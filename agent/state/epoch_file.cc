@@ -1,12 +1,10 @@
 // One number and its checksum in one small file, replaced as a whole.
 #include "agent/state/epoch_file.h"
 
-#include <array>
 #include <charconv>
-#include <string_view>
 #include <system_error>
 
-#include "common/crc32c.h"
+#include "agent/state/checked_file.h"
 #include "common/file.h"
 
 namespace firebreak::agent {
@@ -14,7 +12,6 @@ namespace {
 
 constexpr const char* kName = "epoch";
 constexpr std::size_t kBytesMax = 64;
-constexpr std::size_t kCheckDigits = 8;
 
 std::string unchecked_line(std::uint64_t epoch) {
   return std::to_string(epoch) + "\n";
@@ -22,13 +19,7 @@ std::string unchecked_line(std::uint64_t epoch) {
 
 std::string checked_line(std::uint64_t epoch) {
   const std::string number = std::to_string(epoch);
-  std::array<char, kCheckDigits> digits{};
-  const auto end =
-      std::to_chars(digits.data(), digits.data() + digits.size(), crc32c(number), 16).ptr;
-  const std::string_view check(digits.data(), static_cast<std::size_t>(end - digits.data()));
-  std::string line = number + " crc32c=";
-  line.append(kCheckDigits - check.size(), '0').append(check);
-  return line += '\n';
+  return number + " crc32c=" + checksum_of(number) + "\n";
 }
 
 }  // namespace

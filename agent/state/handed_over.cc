@@ -1,10 +1,10 @@
-// One id a line in one small file, replaced as a whole.
+// One id a line in one small file.
 #include "agent/state/handed_over.h"
 
 #include <algorithm>
 #include <string_view>
 
-#include "common/file.h"
+#include "agent/state/checked_file.h"
 #include "common/limits.h"
 #include "common/text.h"
 
@@ -18,24 +18,27 @@ bool is_id(std::string_view line) {
   return !line.empty() && line.size() <= limits::kActionIdBytesMax && escape_line(line) == line;
 }
 
+Error damaged(const std::string& path) {
+  return make_error(Errc::corrupt,
+                    path +
+                        " does not hold one action id a line: the disk or somebody's hand "
+                        "damaged it; remove it once no incident waits for an action here");
+}
+
 }  // namespace
 
 Result<HandedOver> HandedOver::open(std::string folder) {
   HandedOver orders(std::move(folder));
   const std::string path = orders.folder_ + "/" + kName;
-  const auto text = read_small_file(path, kBytesMax);
+  const auto text = read_checked_file(path, kBytesMax);
   if (!text && text.error().code == Errc::not_found) return orders;
+  if (!text && text.error().code == Errc::corrupt) return damaged(path);
   if (!text) return text.error();
   std::string_view rest = *text;
   while (!rest.empty()) {
     const std::size_t end = rest.find('\n');
     const std::string_view line = rest.substr(0, end);
-    if (end == std::string_view::npos || !is_id(line)) {
-      return make_error(Errc::corrupt,
-                        path +
-                            " does not hold one action id a line: the disk or somebody's hand "
-                            "damaged it; remove it once no incident waits for an action here");
-    }
+    if (end == std::string_view::npos || !is_id(line)) return damaged(path);
     orders.ids_.emplace_back(line);
     rest.remove_prefix(end + 1);
   }
@@ -52,7 +55,7 @@ Result<> HandedOver::add(const ActionId& id) {
   if (ids_.size() > limits::kOrdersRememberedMax) ids_.pop_front();
   std::string text;
   for (const ActionId& each : ids_) text += each.str() + "\n";
-  return replace_small_file(folder_, kName, text);
+  return replace_checked_file(folder_, kName, text);
 }
 
 }  // namespace firebreak::agent

@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "common/file.h"
 #include "common/limits.h"
 #include "tests/support/temp_dir.h"
 
@@ -52,6 +53,35 @@ TEST(HandedOver, ADiskThatTakesNothingCostsOnlyTheNextLife) {
   ASSERT_FALSE(added);
   EXPECT_THAT(added.error().message, HasSubstr(folder / "gone"));
   EXPECT_TRUE(orders->contains(ActionId("INC-1/restart")));
+}
+
+TEST(HandedOver, NoticesEveryChangedBitAndEveryMissingEnd) {
+  const TempDir folder;
+  auto orders = HandedOver::open(folder.path());
+  ASSERT_TRUE(orders) << orders.error().message;
+  ASSERT_TRUE(orders->add(ActionId("act-1")));
+  ASSERT_TRUE(orders->add(ActionId("act-2")));
+  const auto whole = read_small_file(folder / "orders", 100);
+  ASSERT_TRUE(whole) << whole.error().message;
+  for (std::size_t at = 0; at < whole->size(); ++at) {
+    for (unsigned bit = 0; bit < 8; ++bit) {
+      std::string changed = *whole;
+      changed[at] = static_cast<char>(static_cast<unsigned char>(changed[at]) ^ (1U << bit));
+      std::ofstream(folder / "orders", std::ios::binary) << changed;
+      EXPECT_FALSE(HandedOver::open(folder.path())) << changed;
+    }
+    std::ofstream(folder / "orders", std::ios::binary) << whole->substr(0, at);
+    EXPECT_FALSE(HandedOver::open(folder.path())) << at << " bytes left";
+  }
+}
+
+TEST(HandedOver, ReadsThatOfAVersionWithoutChecksums) {
+  const TempDir folder;
+  std::ofstream(folder / "orders", std::ios::binary) << "act-1\nact-2\n";
+  const auto orders = HandedOver::open(folder.path());
+  ASSERT_TRUE(orders) << orders.error().message;
+  EXPECT_TRUE(orders->contains(ActionId("act-1")));
+  EXPECT_TRUE(orders->contains(ActionId("act-2")));
 }
 
 TEST(HandedOver, RefusesWhatItDidNotWrite) {
