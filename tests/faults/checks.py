@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import threading
+import time
 
 from deployment import Broken, until
 
@@ -16,13 +17,20 @@ class Findings:
 
     def __init__(self, name):
         self.name = name
+        self.wanted = 0    # points, where that is known
         self.points = 0
+        self.actions = 0   # that really ran meanwhile
         self.lost = 0      # acknowledged results that are gone
         self.doubled = 0   # actions that ran more than once
         self.other = 0     # anything else that must not be
         self.restarts = []  # seconds
         self.complaints = []
         self.note = ""
+        self.is_skipped = False
+
+    def skip(self, why):
+        """This machine does not allow it."""
+        self.is_skipped, self.note = True, "skipped: " + why
 
     def complain(self, kind, text):
         setattr(self, kind, getattr(self, kind) + 1)
@@ -77,28 +85,45 @@ class History:
 
 
 class Trouble(threading.Thread):
-    """Makes the coordinator order one action after another, and puts up with everything that fails meanwhile."""
+    """Makes the coordinator order one action after another, and puts up with everything that fails meanwhile. `patience`: so
+    many seconds without an action, and the playbook is taken to be at its end, or kept from going on."""
 
-    def __init__(self, deployment):
+    def __init__(self, deployment, patience=1.0):
         super().__init__(daemon=True)
-        self.deployment, self.ending = deployment, threading.Event()
+        self.deployment, self.patience, self.ending = deployment, patience, threading.Event()
 
     def run(self):
         while not self.ending.is_set():
             try:
                 self.deployment.order_an_action()
-                self.ending.wait(0.05)
+                self._let_the_playbook_run()
                 self.deployment.end_trouble()
             except (Broken, subprocess.TimeoutExpired, json.JSONDecodeError):
                 self.ending.wait(0.05)
+
+    def _let_the_playbook_run(self):
+        ran, since = self.deployment.ran(), time.monotonic()
+        while time.monotonic() - since < self.patience and not self.ending.wait(0.05):
+            if self.deployment.ran() != ran:
+                ran, since = self.deployment.ran(), time.monotonic()
+
+    def await_action(self, patience=5.0):
+        """Until one has begun, so that it or the next one is under way. Whether that was so in time."""
+        ran, end = self.deployment.ran(), time.monotonic() + patience
+        while self.deployment.ran() == ran:
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.01)
+        return True
 
     def __enter__(self):
         self.start()
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, kind, *_):
         self.ending.set()
-        self.join()
+        if kind is not KeyboardInterrupt:  # who is in a hurry does not wait for its questions to end
+            self.join()
 
 
 def read_store(deployment, database):
@@ -143,7 +168,7 @@ def check_actions(deployment, findings, context=""):
             findings.complain("other", f"{context}{action} is shown as succeeded and ran {marks.get(action, 0)} times")
         if state == "refused" and marks.get(action, 0) != 0:
             findings.complain("other", f"{context}{action} is shown as refused and ran")
-    return len(shown)
+    findings.actions += sum(1 for action in shown if action in marks)
 
 
 def check_alarms(deployment, findings, context="", expected=0):
@@ -157,7 +182,7 @@ def check_alarms(deployment, findings, context="", expected=0):
 def check_all(deployment, history, findings, context=""):
     """With everything running and healed."""
     history.read(findings, context)
-    actions = check_actions(deployment, findings, context)
+    check_actions(deployment, findings, context)
     check_alarms(deployment, findings, context)
     deployment.recorder.kill()
     history.read(findings, context)
@@ -167,4 +192,3 @@ def check_all(deployment, history, findings, context=""):
         findings.complain("lost", f"{context}the store is refused: {refusal}")
     else:
         check_store(content, history.acked, findings, context)
-    return actions

@@ -42,9 +42,13 @@ def free_port():
     raise Broken("no free port between 15000 and 32000")
 
 
-def answers(port):
+def answers(host, port, prefix=()):
+    """Whether somebody listens there, seen from where `prefix` puts a program."""
+    if prefix:
+        return subprocess.run([*prefix, "bash", "-c", f": </dev/tcp/{host}/{port}"], capture_output=True, timeout=10,
+                              check=False).returncode == 0
     try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        socket.create_connection((host, port), timeout=1).close()
         return True
     except OSError:
         return False
@@ -159,16 +163,27 @@ rules:
   - {{service: web, severity: {{P1: "!available('health')"}}}}
   - {{service: box, severity: {{P1: "facts.trouble > 0"}}}}
 actions:
-  mark: {{host: {{entry: mark, on: "name == 'edge-1'"}}, timeout: 20s, cooldown: 0s}}
+{actions}
 playbooks:
   - on: {{service: box, severity: P1}}
-    stages: [{{at: 0s, do: mark}}]
+    stages: [{{at: 0s, do: [{names}]}}]
 """
 
-ACTIONS = """\
-actions:
-  mark: {{exec: [{folder}/mark], environment: {{MARKS: {folder}/marks}}, timeout: 10s}}
-"""
+# Several, one after the other for each trouble: while one is under way none of the same name is begun beside it.
+TURNS = 3
+ACTION_NAMES = ["mark", *(f"mark-{i}" for i in range(1, 8))]
+ORDERED = """  {name}: {{host: {{entry: {name}, on: "name == 'edge-1'"}}, timeout: 20s, cooldown: 0s}}"""
+ALLOWED = """  {name}: {{exec: [{folder}/mark], environment: {{MARKS: {folder}/marks}}, timeout: 3s}}"""
+
+
+def policy(target):
+    return POLICY.format(target=target, actions="\n".join(ORDERED.format(name=name) for name in ACTION_NAMES),
+                         names=", ".join(ACTION_NAMES * TURNS))
+
+
+def actions_file(folder, names=tuple(ACTION_NAMES)):
+    return "actions:\n" + "\n".join(ALLOWED.format(name=name, folder=folder) for name in names) + "\n"
+
 
 MARK = """\
 #!/bin/sh
@@ -189,10 +204,12 @@ http {{
 
 
 class Deployment:
-    """`bin`: the build folder. Starts nothing by itself but the target."""
+    """`bin`: the build folder. `far`: what puts a program beside the agent instead of the coordinator, when they are not on one
+    host. Starts nothing by itself but the target."""
 
-    def __init__(self, bin_folder, folder, recorders=("rec-1", "rec-2", "rec-3"), pause_us=2000):
+    def __init__(self, bin_folder, folder, recorders=("rec-1", "rec-2", "rec-3"), pause_us=2000, host="127.0.0.1", far=()):
         self.bin, self.folder, self.recorders, self.pause_us = bin_folder, folder, recorders, pause_us
+        self.host, self.far = host, far
         self.port, self.target_port = free_port(), free_port()
         self.agent_dials = self.recorder_dials = self.port  # a proxy may stand between
         self.coordinator = Program("coordinator", folder)
@@ -226,25 +243,28 @@ class Deployment:
         for name in ("policy", "coordinator", "edge-1", "actions", "t"):
             os.mkdir(self.path(name))
         os.mkdir(self.path("actuator"), 0o700)
-        for arguments in (["init", "--name", "faults"], ["coordinator", "main", "--host", "127.0.0.1"], ["operator", "alice"],
+        for arguments in (["init", "--name", "faults"], ["coordinator", "main", "--host", self.host], ["operator", "alice"],
                           *(["agent", name] for name in ("edge-1", *self.recorders))):
-            self.run([self._program("cli/firebreak"), "pki", *arguments, "--dir", self.path("pki")])
-        self.write("policy/policy.yaml", POLICY.format(target=self.target_port))
-        self.write("actions/mark.yaml", ACTIONS.format(folder=self.folder))
+            self.run([self.program("cli/firebreak"), "pki", *arguments, "--dir", self.path("pki")])
+        self.write("policy/policy.yaml", policy(self.target_port))
+        self.write("actions/mark.yaml", actions_file(self.folder))
         self.write("mark", MARK, 0o755)
         self.write("nginx.conf", NGINX.format(folder=self.folder, port=self.target_port))
-        self.write("coordinator.yaml", f"listen: 127.0.0.1:{self.port}\ntls: {self._tls('coordinators/main')}\n"
+        self.write("coordinator.yaml", f"listen: {self.host}:{self.port}\ntls: {self._tls('coordinators/main')}\n"
                    f"policy: {self.path('policy')}\nstate: {self.path('coordinator')}\n")
         self.write_agent_configuration()
 
     def write_agent_configuration(self):
-        self.write("edge-1.yaml", f"coordinators: [\"127.0.0.1:{self.agent_dials}\"]\ntls: {self._tls('agents/edge-1')}\n"
-                   f"labels: {{role: edge}}\nstate: {self.path('edge-1')}\nactuator: {self.path('edge-1.sock')}\n")
+        self.write("edge-1.yaml", self.agent_configuration("edge-1", f"actuator: {self.path('edge-1.sock')}"))
+
+    def agent_configuration(self, name, *lines):
+        return "\n".join([f"coordinators: [\"{self.host}:{self.agent_dials}\"]", f"tls: {self._tls('agents/' + name)}",
+                          "labels: {role: edge}", f"state: {self.path(name)}", *lines, ""])
 
     def _tls(self, who):
         return f"{{certificate: {self.path('pki', who)}.crt, key: {self.path('pki', who)}.key, ca: {self.path('pki/ca.crt')}}}"
 
-    def _program(self, name):
+    def program(self, name):
         return os.path.join(self.bin, name)
 
     @staticmethod
@@ -257,28 +277,29 @@ class Deployment:
     # --- starting
 
     def start_target(self):
-        self.target.start(["/usr/sbin/nginx", "-p", self.folder, "-e", "stderr", "-c", self.path("nginx.conf")])
-        until("nginx answers", lambda: answers(self.target_port))
+        self.target.start(["/usr/sbin/nginx", "-p", self.folder, "-e", "stderr", "-c", self.path("nginx.conf")], prefix=self.far)
+        until("nginx answers", lambda: answers("127.0.0.1", self.target_port, self.far))
 
     def coordinator_command(self):
-        return [self._program("coordinator/firebreak-coordinator"), "--config", self.path("coordinator.yaml")]
+        return [self.program("coordinator/firebreak-coordinator"), "--config", self.path("coordinator.yaml")]
 
     def start_coordinator(self, **how):
         self.coordinator.start(self.coordinator_command(), **how)
 
     def start_agent(self, **how):
-        self.agent.start([self._program("agent/firebreak-agent"), "--config", self.path("edge-1.yaml")], **how)
+        self.agent.start([self.program("agent/firebreak-agent"), "--config", self.path("edge-1.yaml")],
+                         prefix=self.far, **how)
 
     def start_actuator(self, **how):
         if os.path.exists(self.path("edge-1.sock")):
             os.unlink(self.path("edge-1.sock"))
         self.actuator.start(
-            [self._program("agent/actuator/firebreak-actuator"), "--actions-dir", self.path("actions"), "--state-dir",
+            [self.program("agent/actuator/firebreak-actuator"), "--actions-dir", self.path("actions"), "--state-dir",
              self.path("actuator"), "--socket", self.path("edge-1.sock"), "--allow-user", "root"], **how)
 
     def start_recorder(self):
-        self.recorder.start([self._program("tests/faults/faults_recorder"), f"127.0.0.1:{self.recorder_dials}", self.path("pki"),
-                             self.path("history"), str(self.pause_us), *self.recorders])
+        self.recorder.start([self.program("tests/faults/faults_recorder"), f"{self.host}:{self.recorder_dials}", self.path("pki"),
+                             self.path("history"), str(self.pause_us), *self.recorders], prefix=self.far)
 
     def start_all(self):
         self.start_coordinator()
@@ -295,7 +316,7 @@ class Deployment:
         def listens():
             if self.coordinator.has_ended():
                 raise Broken("the coordinator ended while starting:\n" + self.tail(self.coordinator))
-            return answers(self.port)
+            return answers(self.host, self.port)
         until("the coordinator listens", listens, patience)
         return time.monotonic() - began
 
@@ -308,7 +329,7 @@ class Deployment:
         """(exit code, output)"""
         pki = self.path("pki")
         done = subprocess.run(
-            [self._program("cli/firebreak"), "--coordinator", f"127.0.0.1:{self.port}", "--ca", pki + "/ca.crt", "--cert",
+            [self.program("cli/firebreak"), "--coordinator", f"{self.host}:{self.port}", "--ca", pki + "/ca.crt", "--cert",
              pki + "/operators/alice.crt", "--key", pki + "/operators/alice.key", *arguments],
             capture_output=True, text=True, timeout=PATIENCE, check=False)
         return done.returncode, done.stdout + done.stderr
@@ -366,6 +387,10 @@ class Deployment:
                 for line in file:
                     counts[line.strip()] = counts.get(line.strip(), 0) + 1
         return counts
+
+    def ran(self):
+        """A number that grows with every action that begins."""
+        return os.path.getsize(self.path("marks")) if os.path.exists(self.path("marks")) else 0
 
     def tail(self, program, lines=15):
         with open(program.log, encoding="utf-8", errors="replace") as file:

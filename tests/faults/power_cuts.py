@@ -18,12 +18,16 @@ WRITE = re.compile(r'(?:pwrite64|write)\(\d+<(.*?)>, "((?:\\x[0-9a-f]{2})*)"(\.\
 SYNC = re.compile(r"f(?:data)?sync\(\d+<(.*?)>\) = 0")
 TRUNCATE = re.compile(r"ftruncate\(\d+<(.*?)>, (\d+)\) = 0")
 OPEN = re.compile(r'openat\((?:AT_FDCWD|\d+)<?.*?>?, "((?:\\x[0-9a-f]{2})*)", ([A-Z_|]+)(?:, \d+)?\) = (\d+)<(.*?)>')
-UNLINK = re.compile(r'unlink\("((?:\\x[0-9a-f]{2})*)"\) = 0')
-RENAME = re.compile(r'rename\("((?:\\x[0-9a-f]{2})*)", "((?:\\x[0-9a-f]{2})*)"\) = 0')
+UNLINK = re.compile(r'unlink(?:at)?\((?:\w+<(.*?)>, )?"((?:\\x[0-9a-f]{2})*)"(?:, 0)?\) = 0')
+RENAME = re.compile(r'rename(?:at)?\((?:\w+<(.*?)>, )?"((?:\\x[0-9a-f]{2})*)", (?:\w+<(.*?)>, )?"((?:\\x[0-9a-f]{2})*)"\) = 0')
 
 
 def unescape(text):
     return bytes.fromhex(text.replace("\\x", ""))
+
+
+def path_of(folder, name):
+    return os.path.join(folder or "", unescape(name).decode())
 
 
 class File:
@@ -67,7 +71,7 @@ class File:
 
 
 class Disk:
-    """Names and files below one folder, now and as they would be found after a cut."""
+    """Names and files in one folder, now and as they would be found after a cut."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -75,7 +79,7 @@ class Disk:
         self.synced = {}  # the same, as of the folder's last sync
 
     def holds(self, path):
-        return path.startswith(self.folder + "/") and not path.endswith(("-shm", ".lock"))
+        return os.path.dirname(path) == self.folder and not path.endswith(("-shm", ".lock"))
 
     def apply(self, call):
         """One finished system call. Whether it made something durable."""
@@ -104,9 +108,9 @@ class Disk:
                 if "O_TRUNC" in match[2]:
                     self.names[path].truncate(0)
         elif match := UNLINK.match(call):
-            self.names.pop(unescape(match[1]).decode(), None)
+            self.names.pop(path_of(match[1], match[2]), None)
         elif match := RENAME.match(call):
-            source, target = (unescape(match[i]).decode() for i in (1, 2))
+            source, target = path_of(match[1], match[2]), path_of(match[3], match[4])
             if source in self.names:
                 self.names[target] = self.names.pop(source)
         return False

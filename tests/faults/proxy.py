@@ -70,7 +70,8 @@ class Proxy(threading.Thread):
             while data := await reader.read(CHUNK):
                 if not await self._pass_on(data, writer):
                     break
-            writer.write_eof()
+            if self.mode != "swallow":  # nor does the other end hear that this one has gone
+                writer.write_eof()
         except (OSError, RuntimeError):
             pass
         if self.mode in ("cut", "truncate"):

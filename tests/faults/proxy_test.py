@@ -73,6 +73,19 @@ class ProxyTest(unittest.TestCase):
     def test_swallows_without_a_word(self):
         self.assertIsNone(said_through("swallow"))
 
+    def test_swallows_the_end_as_well(self):
+        listener = socket.create_server(("127.0.0.1", 0))
+        with Proxy(listener.getsockname()[1]) as proxy:
+            connection = socket.create_connection(("127.0.0.1", proxy.port), timeout=WAIT)
+            far, _ = listener.accept()
+            proxy.mode = "swallow"
+            connection.close()
+            far.settimeout(SILENCE)
+            with self.assertRaises(TimeoutError):
+                far.recv(1)
+        far.close()
+        listener.close()
+
     def test_cuts(self):
         self.assertEqual(said_through("cut"), b"")
 

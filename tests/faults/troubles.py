@@ -87,13 +87,13 @@ def full_disk(bin_folder, _, findings):
     """The coordinator's disk is full for a while: it acknowledges nothing that is not there, and goes on when there is room."""
     if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNS) != 0 or subprocess.run(
             ["mount", "--make-rprivate", "/"], check=False).returncode != 0:
-        findings.note = "skipped: no mount namespaces here"
+        findings.skip("no mount namespaces here")
         return
     with tempfile.TemporaryDirectory(prefix="firebreak-faults-") as folder, \
             Deployment(bin_folder, folder, pause_us=0) as deployment:
         disk = deployment.path("coordinator")
         if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=40m", "tmpfs", disk], check=False).returncode != 0:
-            findings.note = "skipped: tmpfs cannot be mounted here"
+            findings.skip("tmpfs cannot be mounted here")
             return
         try:
             fill_and_free(deployment, disk, findings)
@@ -198,7 +198,7 @@ STEPS = ("+1h", "-4m", "+1d", "+0", "-1h", "+0")
 def clocks(bin_folder, _, findings):
     """The wall clock of the coordinator's host, then of the agent's, steps to and fro; the steady clock goes on."""
     if not os.path.exists(FAKETIME):
-        findings.note = "skipped: libfaketime is not installed"
+        findings.skip("libfaketime is not installed")
         return
     for name in ("coordinator", "agent"):
         with tempfile.TemporaryDirectory(prefix="firebreak-faults-") as folder, Deployment(bin_folder, folder) as deployment:
