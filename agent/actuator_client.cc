@@ -16,6 +16,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
 
+#include "agent/actuator/frame.h"
 #include "common/backoff.h"
 #include "common/limits.h"
 #include "common/log.h"
@@ -29,20 +30,6 @@ using boost::system::error_code;
 
 constexpr Duration kRetryFirst = 200ms;
 constexpr Duration kRetryLongest = 10s;  // a local connect() is cheap
-
-std::string frame(const v1::ActuatorRequest& request) {
-  const std::string body = request.SerializeAsString();
-  std::string bytes;
-  for (int shift = 24; shift >= 0; shift -= 8)
-    bytes.push_back(static_cast<char>((body.size() >> shift) & 0xffU));
-  return bytes + body;
-}
-
-std::uint32_t length_in(const std::array<unsigned char, 4>& header) {
-  std::uint32_t length = 0;
-  for (const unsigned char byte : header) length = length << 8 | byte;
-  return length;
-}
 
 }  // namespace
 
@@ -209,7 +196,8 @@ class ActuatorClient::Impl : public std::enable_shared_from_this<Impl> {
   void send(const v1::ActuatorRequest& request) {
     if (!is_connected_) return;
     if (outgoing_.size() >= kQueueMax) return broken("it does not read what it is sent");
-    outgoing_.push_back(std::make_shared<const std::string>(frame(request)));
+    outgoing_.push_back(
+        std::make_shared<const std::string>(actuator::framed(request.SerializeAsString())));
     if (outgoing_.size() == 1) write_next();
   }
 
@@ -236,7 +224,7 @@ class ActuatorClient::Impl : public std::enable_shared_from_this<Impl> {
   }
 
   void read_body() {
-    const std::uint32_t length = length_in(header_);
+    const std::uint32_t length = actuator::frame_length({header_.data(), header_.size()});
     if (length > limits::kActuatorMessageBytesMax) {
       return broken("it sent a message of " + std::to_string(length) + " bytes; at most " +
                     std::to_string(limits::kActuatorMessageBytesMax) + " are accepted");
@@ -278,7 +266,7 @@ class ActuatorClient::Impl : public std::enable_shared_from_this<Impl> {
   boost::asio::local::stream_protocol::socket socket_;
   boost::asio::steady_timer timer_;
   Backoff backoff_{kRetryFirst, kRetryLongest};
-  std::array<unsigned char, 4> header_{};
+  std::array<char, actuator::kFrameHeaderBytes> header_{};
   std::string body_;
   std::deque<std::shared_ptr<const std::string>> outgoing_;  // the first is being written
   std::deque<Waiting> waiting_;   // orders that the actuator has not answered

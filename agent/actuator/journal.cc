@@ -8,9 +8,9 @@
 #include <algorithm>
 #include <optional>
 
-#include <boost/crc.hpp>
-
+#include "agent/actuator/frame.h"
 #include "agent/actuator/wire.h"
+#include "common/crc32c.h"
 
 namespace firebreak::actuator {
 namespace {
@@ -21,28 +21,19 @@ constexpr std::size_t kHeaderBytes = 2 * kWord;
 constexpr std::size_t kRecordBytesMax = 64u << 10;  // an outcome with its output is below 10 KiB
 constexpr std::size_t kCompactAboveBytes = 1u << 20;
 
+// Goes on from `crc` by taking its bytes before the others.
 std::uint32_t extend_crc(std::uint32_t crc, std::string_view bytes) {
-  boost::crc_optimal<32, 0x1EDC6F41, 0xFFFFFFFF, 0xFFFFFFFF, true, true> next;
-  const char seed[] = {static_cast<char>(crc >> 24), static_cast<char>(crc >> 16),
-                       static_cast<char>(crc >> 8), static_cast<char>(crc)};
-  next.process_bytes(seed, sizeof seed);
-  next.process_bytes(bytes.data(), bytes.size());
-  return next.checksum();
-}
-
-std::string word(std::uint32_t value) {
-  return {static_cast<char>(value >> 24), static_cast<char>(value >> 16),
-          static_cast<char>(value >> 8), static_cast<char>(value)};
+  return crc32c(bytes, crc32c(frame_header(crc)));
 }
 
 // `crc` goes on from the record before, and is left where the next one goes on.
 std::string frame_record(const Record& record, std::uint32_t& crc) {
   const std::string payload = encode_record(record);
-  const std::string length = word(static_cast<std::uint32_t>(payload.size()));
+  const std::string length = frame_header(static_cast<std::uint32_t>(payload.size()));
   crc = extend_crc(crc, length);
-  std::string bytes = length + word(crc) + payload;
+  std::string bytes = length + frame_header(crc) + payload;
   crc = extend_crc(crc, payload);
-  return bytes + word(crc);
+  return bytes + frame_header(crc);
 }
 
 // What some file systems leave of an append that a power cut interrupted.

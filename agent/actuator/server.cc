@@ -14,6 +14,7 @@
 
 #include "agent/actuator/actions_file.h"
 #include "agent/actuator/decide.h"
+#include "agent/actuator/frame.h"
 #include "agent/actuator/journal.h"
 #include "agent/actuator/keeper.h"
 #include "agent/actuator/wire.h"

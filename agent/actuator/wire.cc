@@ -7,7 +7,7 @@
 #include <firebreak/v1/actuator.pb.h>
 #include <firebreak/v1/actuator_journal.pb.h>
 
-#include "common/assert.h"
+#include "agent/actuator/frame.h"
 #include "common/limits.h"
 #include "common/text.h"
 
@@ -61,15 +61,6 @@ Result<Outcome> from_proto(const pb::ActionOutcome& in) {
   return outcome;
 }
 
-std::string frame(const pb::ActuatorReply& reply) {
-  const std::string body = reply.SerializeAsString();
-  std::string bytes;
-  for (int shift = 24; shift >= 0; shift -= 8) {
-    bytes.push_back(static_cast<char>((body.size() >> shift) & 0xffu));
-  }
-  return bytes + body;
-}
-
 // An intent without a name would be taken for a refusal, and its id be forgotten.
 bool names_nothing(const pb::ActuatorRecord& record) {
   if (record.has_intent())
@@ -91,15 +82,6 @@ Order order_from(const pb::ActionOrder& in) {
 }
 
 }  // namespace
-
-std::uint32_t frame_length(std::string_view header) {
-  FB_ASSERT(header.size() >= kFrameHeaderBytes);
-  std::uint32_t length = 0;
-  for (std::size_t i = 0; i < kFrameHeaderBytes; ++i) {
-    length = length << 8 | static_cast<unsigned char>(header[i]);
-  }
-  return length;
-}
 
 Result<Request> decode_request(std::string_view bytes) {
   pb::ActuatorRequest request;
@@ -124,14 +106,14 @@ Result<Request> decode_request(std::string_view bytes) {
 std::string encode_outcome_reply(const Outcome& outcome) {
   pb::ActuatorReply reply;
   to_proto(outcome, *reply.mutable_outcome());
-  return frame(reply);
+  return framed(reply.SerializeAsString());
 }
 
 std::string encode_list_reply(const std::vector<std::string>& names, std::uint64_t epoch_seen) {
   pb::ActuatorReply reply;
   reply.mutable_actions()->set_epoch_seen(epoch_seen);
   for (const auto& name : names) reply.mutable_actions()->add_names(name);
-  return frame(reply);
+  return framed(reply.SerializeAsString());
 }
 
 std::string encode_outcome(const Outcome& outcome) {

@@ -1,6 +1,4 @@
 // The actuator's words as bytes: requests and replies on its socket, records in its journal.
-//
-// Every frame on the socket is a 4-byte big-endian length and a serialized message.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +14,6 @@
 namespace firebreak::actuator {
 
 inline constexpr std::size_t kRequestBytesMax = 64u << 10;  // an order is below 2 KiB
-inline constexpr std::size_t kFrameHeaderBytes = 4;
 
 struct ListActions {};
 struct Owed {
@@ -24,10 +21,8 @@ struct Owed {
 };
 using Request = std::variant<Order, ListActions, Acknowledged, Owed>;
 
-// The length that a frame's header announces.
-[[nodiscard]] std::uint32_t frame_length(std::string_view header);
 Result<Request> decode_request(std::string_view bytes);
-// With their frame headers.
+// With their frame headers (frame.h).
 std::string encode_outcome_reply(const Outcome& outcome);
 std::string encode_list_reply(const std::vector<std::string>& names, std::uint64_t epoch_seen);
 

@@ -57,6 +57,21 @@ TEST(ReadJournal, ReadsWhatWasWritten) {
   EXPECT_EQ(content.damage, "");
 }
 
+// Computed by hand, from the format: hosts have such files.
+TEST(ReadJournal, IsByteByByteWhatItAlwaysWas) {
+  const std::string bytes = journal_bytes(
+      {{kStart, Intent{ActionId("a"), "restart-api", 7}}, {kStart + 2s, EpochSeen{9}}});
+
+  const std::string magic = "firebreak actuator journal 1\n";
+  ASSERT_TRUE(bytes.starts_with(magic));
+  std::string hex;
+  for (const char byte : bytes.substr(magic.size()))
+    for (const int shift : {4, 0}) hex += "0123456789abcdef"[byte >> shift & 15];
+  EXPECT_EQ(hex,
+            "0000001d97e6ea3c088080f9c0c1c4820312120a0161120b726573746172742d"
+            "6170691807de9c3c060000000bcb1c9549088089f3c1c1c4820328099533df1e");
+}
+
 TEST(ReadJournal, CutsATornTailAtEveryByte) {
   const std::vector<Record> records = some_records();
   const std::string bytes = journal_bytes(records);

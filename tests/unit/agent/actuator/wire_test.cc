@@ -5,6 +5,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "agent/actuator/frame.h"
+
 namespace firebreak::actuator {
 namespace {
 
@@ -65,6 +67,13 @@ TEST(Wire, RefusesWhatIsNoRequest) {
   EXPECT_EQ(decode_request("").error().message, "a request is of no kind that this version knows");
   EXPECT_EQ(decode_request("\xff\xff").error().message, "a request is not an ActuatorRequest");
   EXPECT_FALSE(decode_request("\x0a\x02\x0a\xff")) << "invalid UTF-8 and too short";
+}
+
+TEST(Wire, AFrameSaysItsLengthHighestByteFirst) {
+  EXPECT_EQ(framed("abc"), std::string("\0\0\0\3abc", 7));
+  EXPECT_EQ(framed(""), std::string(4, '\0'));
+  EXPECT_EQ(frame_header(0x01020304), "\1\2\3\4");
+  EXPECT_EQ(frame_length("\xff\2\3\4rest"), 0xff020304U);
 }
 
 TEST(Wire, FramesAReply) {
