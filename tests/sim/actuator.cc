@@ -1,6 +1,7 @@
 // Order, intent, action, outcome.
 #include "tests/sim/actuator.h"
 
+#include "agent/actuator/frame.h"
 #include "agent/actuator/wire.h"
 #include "common/limits.h"
 
