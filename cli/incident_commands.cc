@@ -49,12 +49,13 @@ void list(Context& context, bool all, std::uint32_t limit) {
   }
   Table table(
       {"INCIDENT", "SEVERITY", "PHASE", "SERVICE", "OPENED", "LASTED", "ACKNOWLEDGED", "TITLE"});
+  const std::int64_t now = now_unix_us();
   for (const auto& incident : reply.incidents())
     table.row({{incident.id(), Paint::bold},
                {incident.severity(), Paint::bad},
                {incident.phase(), status_paint(incident.phase())},
                {incident.service()},
-               {clock_time(incident.opened_unix_us())},
+               {clock_time(incident.opened_unix_us(), now)},
                {took(end_of(incident) - incident.opened_unix_us())},
                {incident.acknowledged_by().empty() ? "-" : incident.acknowledged_by()},
                {incident.title()}});
@@ -95,8 +96,14 @@ void show(Context& context, const v1::Incident& incident) {
                    {run.detail()}});
     std::cout << actions.render() << "\n";
   }
-  for (const auto& entry : incident.timeline()) {
-    std::cout << clock_time(entry.at_unix_us()) << "  " << paint(Paint::dim, entry.kind())
+  // Of an incident that goes back beyond midnight every line has its date.
+  const std::int64_t now = now_unix_us();
+  const auto& timeline = incident.timeline();
+  const bool began_today =
+      timeline.empty() || clock_time(timeline[0].at_unix_us(), now).size() == kClockTimeWidth;
+  for (const auto& entry : timeline) {
+    std::cout << clock_time(entry.at_unix_us(), began_today ? now : 0) << "  "
+              << paint(Paint::dim, entry.kind())
               << std::string(entry.kind().size() < 13 ? 13 - entry.kind().size() : 1, ' ')
               << escape_line(entry.text()) << "  " << paint(Paint::dim, entry.actor()) << "\n";
     if (!entry.detail().empty())
@@ -153,13 +160,14 @@ void facts(Context& context) {
   if (!call(context, &v1::OperatorService::Stub::ListFacts, v1::ListFactsRequest(), reply)) return;
   if (context.output == Output::json) return print_json(reply);
   Table table({"FACT", "SERVICE", "VALUE", "SET BY", "SET AT"});
+  const std::int64_t now = now_unix_us();
   for (const auto& fact : reply.facts())
     table.row({{fact.name(), Paint::bold},
                {fact.service().empty() ? "all" : fact.service()},
                {text_of(fact.value())},
                {fact.is_default() ? "default" : fact.set_by(),
                 fact.is_default() ? Paint::dim : Paint::plain},
-               {clock_time(fact.set_unix_us())}});
+               {clock_time(fact.set_unix_us(), now)}});
   std::cout << (table.empty() ? "The policy declares no facts.\n" : table.render());
 }
 

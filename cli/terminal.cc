@@ -101,8 +101,14 @@ std::string ago(std::int64_t unix_us, std::int64_t now_unix_us) {
   return humanize_duration(Duration{std::max<std::int64_t>(now_unix_us - unix_us, 0)}) + " ago";
 }
 
-std::string clock_time(std::int64_t unix_us) {
-  return unix_us == 0 ? "-" : format_strftime(instant_from_unix_us(unix_us), "%H:%M:%S");
+std::string clock_time(std::int64_t unix_us, std::int64_t now_unix_us) {
+  if (unix_us == 0) return "-";
+  const auto day_of = [](std::int64_t us) {
+    return std::chrono::floor<std::chrono::days>(instant_from_unix_us(us).time_since_epoch());
+  };
+  const bool is_today = day_of(unix_us) == day_of(now_unix_us);
+  const Instant at = instant_from_unix_us(unix_us);
+  return is_today ? format_strftime(at, "%H:%M:%S") : format_utc(at);
 }
 
 std::string took(std::int64_t us) {

@@ -1,6 +1,7 @@
 // What the command line shows people: tables, colour only on a terminal, hostile text escaped.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -38,8 +39,9 @@ class Table {
 [[nodiscard]] std::int64_t now_unix_us();
 // "3.2 s ago", "never" for 0.
 [[nodiscard]] std::string ago(std::int64_t unix_us, std::int64_t now_unix_us);
-// "14:03:07" of an instant, in UTC.
-[[nodiscard]] std::string clock_time(std::int64_t unix_us);
+// "14:03:07" of an instant today, else "2026-11-20 14:03:07"; in UTC, as today is; "-" for 0.
+inline constexpr std::size_t kClockTimeWidth = 8;  // of today's
+[[nodiscard]] std::string clock_time(std::int64_t unix_us, std::int64_t now_unix_us);
 // A duration in microseconds, for people.
 [[nodiscard]] std::string took(std::int64_t us);
 

@@ -68,7 +68,8 @@ class LiveView {
       const std::string line = std::string(word(check.verdict(), check.running())) + "  " +
                                check.name() + "  " + check.detail();
       if (!told_.insert(std::to_string(check.index()) + line).second) continue;
-      std::cout << clock_time(progress.now_unix_us()) << "  " << escape_line(line) << std::endl;
+      std::cout << clock_time(progress.now_unix_us(), progress.now_unix_us()) << "  "
+                << escape_line(line) << std::endl;
     }
   }
 

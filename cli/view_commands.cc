@@ -75,7 +75,7 @@ std::string warm_up_of(const v1::GetStatusResponse& reply) {
                      std::to_string(reply.agents_awaited()) + " agents back";
   if (reply.frozen_until_unix_us() != 0)
     text += ", nothing is done until enough are, or until " +
-            clock_time(reply.frozen_until_unix_us()) + " UTC";
+            clock_time(reply.frozen_until_unix_us(), now_unix_us()) + " UTC";
   return text;
 }
 
@@ -192,9 +192,10 @@ void watch(Context& context, const std::string& incident) {
                          std::to_string(event.missed()) + " events missed: this reader is too slow")
                 << "\n";
     const auto& entry = event.entry();
-    std::cout << clock_time(entry.at_unix_us()) << "  " << paint(Paint::bold, event.incident())
-              << "  " << paint(Paint::dim, entry.kind()) << "  " << escape_line(entry.text())
-              << "  " << paint(Paint::dim, entry.actor()) << std::endl;
+    std::cout << clock_time(entry.at_unix_us(), now_unix_us()) << "  "
+              << paint(Paint::bold, event.incident()) << "  " << paint(Paint::dim, entry.kind())
+              << "  " << escape_line(entry.text()) << "  " << paint(Paint::dim, entry.actor())
+              << std::endl;
   }
   const grpc::Status status = stream->Finish();
   succeeded(context, client, status);
