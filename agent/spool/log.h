@@ -171,7 +171,7 @@ class Log {
   std::map<std::uint32_t, std::shared_ptr<const ProbeKey>> series_;
   std::set<std::pair<std::uint64_t, std::uint64_t>> known_damage_;  // file and offset
   std::vector<Notice> notices_;
-  std::uint64_t lost_numbers_ = 0;  // during recovery: at most, in files without a header
+  std::uint64_t lost_numbers_ = 0;  // during recovery: at most, in bytes that cannot be read
   std::vector<std::pair<std::string, std::uint64_t>> tails_;  // to be cut: file and its new size
 };
 

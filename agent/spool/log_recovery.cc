@@ -118,9 +118,9 @@ Result<> Log::scan(const Found& found, bool is_last) {
         std::to_string(reader.anonymous()) + " results are of a series that nothing names any more",
         found.name, 0, reader.anonymous());
   if (segment.size < found.size) {
-    // What was there may have been sent, so its numbers are not given again.
-    const std::uint64_t lost = records_at_most(found.size - segment.size);
-    next_seq_ = std::max(next_seq_, segment.proves() + 1 + lost);
+    // What was there may have been sent, so its numbers are not given again. They may be higher
+    // than all that is left of any lane.
+    lost_numbers_ += records_at_most(found.size - segment.size);
     tails_.emplace_back(found.name, segment.size);
   }
   std::vector<Damage> damage = reader.take_damage();
