@@ -29,8 +29,6 @@ INTERRUPTED = 130
 SHORT_POINTS = 14
 SHORT_CUTS = 60
 SHORT_DAMAGES = 150
-SHORT_SPOOL_DAMAGES = 40
-SHORT_SNAPSHOT_DAMAGES = 14
 COMPLAINTS_SHOWN = 20
 TOLD_EVERY = 10  # seconds
 
@@ -160,8 +158,8 @@ def main():
     parser.add_argument("--kill-points", type=int, default=SHORT_POINTS, help="per program (%(default)s)")
     parser.add_argument("--power-cuts", type=int, default=SHORT_CUTS, help="moments (%(default)s)")
     parser.add_argument("--damages", type=int, default=SHORT_DAMAGES, help="of files (%(default)s)")
-    parser.add_argument("--spool-damages", type=int, default=SHORT_SPOOL_DAMAGES, help="of an agent's spool (%(default)s)")
-    parser.add_argument("--snapshot-damages", type=int, default=SHORT_SNAPSHOT_DAMAGES, help="of a coordinator's (%(default)s)")
+    parser.add_argument("--spool-damages", type=int, default=0, help="of an agent's spool, at least one of every kind")
+    parser.add_argument("--snapshot-damages", type=int, default=0, help="of a coordinator's snapshots, likewise")
     parser.add_argument("faults", nargs="*", metavar="FAULT", help="all by default: " + ", ".join(FAULTS))
     options = parser.parse_args()
     unknown = [name for name in options.faults if name not in FAULTS]
