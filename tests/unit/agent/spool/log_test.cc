@@ -459,6 +459,23 @@ TEST_F(SpoolDamage, WithoutAHeaderTheFileIsSetAsideAndItsNumbersAreNotGivenAgain
   EXPECT_GE(log_->next_seq(), next);
 }
 
+// A lane that is seldom written: its last good record is far below the highest number of all.
+TEST_F(SpoolLog, ADamagedEndOfASparseLaneDoesNotGiveItsNumberAgain) {
+  open();
+  append({an_entry(1, Lane::news)});
+  for (std::uint64_t seq = 2; seq < 400; ++seq) append({an_entry(seq)});
+  append({an_entry(400, Lane::news)});
+  std::string sparse;
+  for (const std::string& name : *files_.list())
+    if (name.find("news") != std::string::npos) sparse = name;
+  ASSERT_FALSE(sparse.empty());
+  files_.bytes(sparse).back() ^= 1;
+
+  open();
+
+  EXPECT_GT(log_->next_seq(), 400U);
+}
+
 TEST_F(SpoolDamage, DamageFoundWhileReadingIsNoticedOnce) {
   files_.bytes(name_)[kHeaderBytes + 20] ^= 1;
   EXPECT_EQ(read().size(), 5U);
