@@ -752,8 +752,9 @@ TEST_F(ValidationTest, RefusesToRunTooManyAtOnce) {
 }
 
 TEST_F(ValidationTest, SaysTheSameInAReplay) {
+  const State empty;
   const auto play = [&] {
-    state_ = State{};
+    state_ = empty;
     now_ = kStart;
     use_policy("checklists: {api: [{probe: health, attempts: 3, passes: 2, every: 5s}]}");
     attach(kEdge2);
