@@ -76,21 +76,15 @@ class Stream final : public grpc::ServerWriteReactor<Message>,
   }
 
   void OnWriteDone(bool ok) override {
-    const std::lock_guard lock(mutex_);
-    is_writing_ = false;
-    if (!ok) return finish(grpc::Status::CANCELLED);
-    if (ending_) return finish(*ending_);
-    write_next();
-  }
-  void OnCancel() override {
-    std::function<void()> gone;
     {
       const std::lock_guard lock(mutex_);
-      if (!ending_) gone = std::exchange(gone_, nullptr);
-      finish(grpc::Status::CANCELLED);
+      is_writing_ = false;
+      if (ok && ending_) return finish(*ending_);
+      if (ok) return write_next();
     }
-    if (gone) gone();
+    leave();  // gRPC may say this before OnCancel()
   }
+  void OnCancel() override { leave(); }
   void OnDone() override {
     {
       const std::lock_guard lock(mutex_);
@@ -101,6 +95,16 @@ class Stream final : public grpc::ServerWriteReactor<Message>,
   }
 
  private:
+  // The client is gone.
+  void leave() {
+    std::function<void()> gone;
+    {
+      const std::lock_guard lock(mutex_);
+      if (!ending_) gone = std::exchange(gone_, nullptr);
+      finish(grpc::Status::CANCELLED);
+    }
+    if (gone) gone();
+  }
   // Both under mutex_. gRPC calls nothing of ours back before they return.
   void write_next() {
     if (is_writing_ || ending_ || !next_) return;
