@@ -192,8 +192,11 @@ def cut_until_found(deployment, history, findings, context, cut, mend, must_be_s
     await_progress(deployment, history, findings, context)
     deployment.await_agent()
     closed = stamp(watch.ended()[0]) if watch.ended()[0] else 0
-    attached = [stamp(line) for line in lines_since(deployment.agent, watch.offsets[deployment.agent]) if " attached " in line]
-    if not attached or attached[0] < closed:
+
+    def attached():
+        return [stamp(line) for line in lines_since(deployment.agent, watch.offsets[deployment.agent]) if " attached " in line]
+    until("the agent's log tells of the new link", attached)  # it is written by a thread of its own
+    if attached()[0] < closed:
         findings.complain("other", f"{context}the agent attached again before it had given the dead link up")
 
 

@@ -20,7 +20,9 @@ AWAY = 2.5      # seconds without a coordinator, twice
 ORDERS = 40
 EXECUTE = re.compile(r'execve\("((?:\\x[0-9a-f]{2})*)", .*"\\x46\\x49\\x52\\x45\\x42\\x52\\x45\\x41\\x4b\\x5f\\x41\\x43\\x54\\x49\\x4f\\x4e'
                      r'\\x5f\\x49\\x44\\x3d((?:\\x[0-9a-f]{2})*)".*= 0')  # FIREBREAK_ACTION_ID=
-CHECKED = re.compile(rb"# crc32c ([0-9a-f]{8})\n(.*)", re.DOTALL)
+# What is checked comes after the checksum in one, and before it in the other.
+CHECKED = {"epoch": re.compile(rb"(?P<text>\d+) crc32c=(?P<crc>[0-9a-f]{8})\n"),
+           "orders": re.compile(rb"# crc32c (?P<crc>[0-9a-f]{8})\n(?P<text>.*)", re.DOTALL)}
 START_EVERY = 10  # images; these are given to the program itself
 
 
@@ -139,8 +141,8 @@ def check_spool(image, known, kept, findings, context):
 
 def check_small_files(image, orders, findings, context):
     for name in ("epoch", "orders"):
-        match = CHECKED.fullmatch(image.get(name, b""))
-        if name in image and not (match and int(match[1], 16) == spool_format.crc32c(match[2])):
+        match = CHECKED[name].fullmatch(image.get(name, b""))
+        if name in image and not (match and int(match["crc"], 16) == spool_format.crc32c(match["text"])):
             findings.complain("other", f"{context}: {name} is {image[name]!r}")
     if "epoch" not in image:
         findings.complain("other", f"{context}: a coordinator was obeyed, and there is no epoch")
