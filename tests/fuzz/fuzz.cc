@@ -49,9 +49,9 @@ std::uint32_t Numbers::number(std::uint32_t below) {
   return number % below;
 }
 
-std::vector<Part> split(std::string_view input) {
+std::vector<Part> split(std::string_view input, std::size_t most) {
   std::vector<Part> parts;
-  while (!input.empty()) {
+  while (!input.empty() && parts.size() < most) {
     const std::size_t end = input.find(kBetweenParts);
     const std::string_view part = input.substr(0, end);
     if (!part.empty()) parts.push_back({part.front(), part.substr(1)});

@@ -50,7 +50,8 @@ struct Part {
   std::string_view bytes;
 };
 inline constexpr std::string_view kBetweenParts = "\n%%\n";
-std::vector<Part> split(std::string_view input);
+// What comes after the first `most` is left out.
+std::vector<Part> split(std::string_view input, std::size_t most = SIZE_MAX);
 std::string join(const std::vector<Part>& parts);
 
 // A target whose parts are messages says here which, so that mutations keep them well-formed;

@@ -119,9 +119,7 @@ std::string_view kinds() {
 
 void run(std::string_view input) {
   Driver driver;
-  std::size_t played = 0;
-  for (const Part& part : split(input)) {
-    if (++played > kPartsMax) break;
+  for (const Part& part : split(input, kPartsMax)) {
     if (part.kind == 'm') driver.hear(part.bytes);
     if (part.kind == 't') driver.pass(part.bytes);
   }

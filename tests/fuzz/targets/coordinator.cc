@@ -17,6 +17,7 @@
 #include "coordinator/api/requests.h"
 #include "coordinator/ingest/session.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/operator_requests.h"
 #include "tests/fuzz/world.h"
 
 namespace firebreak::fuzz {
@@ -187,20 +188,8 @@ const google::protobuf::Message* prototype(char kind) {
     case 'a':
     case 'b':
       return &v1::AgentMessage::default_instance();
-    case 'k':
-      return &v1::AcknowledgeIncidentRequest::default_instance();
-    case 'n':
-      return &v1::AddNoteRequest::default_instance();
-    case 'v':
-      return &v1::ResolveIncidentRequest::default_instance();
-    case 'd':
-      return &v1::DeclareIncidentRequest::default_instance();
-    case 'f':
-      return &v1::SetFactRequest::default_instance();
-    case 'c':
-      return &v1::ClearFactRequest::default_instance();
     default:
-      return nullptr;
+      return request_prototype(kind);
   }
 }
 
@@ -210,11 +199,7 @@ std::string_view kinds() {
 
 void run(std::string_view input) {
   Driver driver;
-  std::size_t played = 0;
-  for (const Part& part : split(input)) {
-    if (++played > kPartsMax) break;
-    driver.play(part);
-  }
+  for (const Part& part : split(input, kPartsMax)) driver.play(part);
   driver.finish();
 }
 

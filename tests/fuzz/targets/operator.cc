@@ -11,6 +11,7 @@
 #include "coordinator/core/step.h"
 #include "coordinator/store/journal_codec.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/operator_requests.h"
 #include "tests/fuzz/world.h"
 
 namespace firebreak::fuzz {
@@ -58,24 +59,12 @@ void check_limit(std::string_view bytes) {
 
 const google::protobuf::Message* prototype(char kind) {
   switch (kind) {
-    case 'k':
-      return &v1::AcknowledgeIncidentRequest::default_instance();
-    case 'n':
-      return &v1::AddNoteRequest::default_instance();
-    case 'v':
-      return &v1::ResolveIncidentRequest::default_instance();
-    case 'd':
-      return &v1::DeclareIncidentRequest::default_instance();
-    case 'f':
-      return &v1::SetFactRequest::default_instance();
-    case 'c':
-      return &v1::ClearFactRequest::default_instance();
     case 'p':
       return &v1::ApplyPolicyRequest::default_instance();
     case 'l':
       return &v1::ListIncidentsRequest::default_instance();
     default:
-      return nullptr;
+      return request_prototype(kind);
   }
 }
 

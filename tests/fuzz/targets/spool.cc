@@ -224,11 +224,7 @@ std::string_view kinds() {
 
 void run(std::string_view input) {
   Driver driver;
-  std::size_t played = 0;
-  for (const Part& part : split(input)) {
-    if (++played > kPartsMax) break;
-    driver.play(part);
-  }
+  for (const Part& part : split(input, kPartsMax)) driver.play(part);
   driver.finish();
 }
 
