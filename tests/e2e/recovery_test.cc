@@ -7,7 +7,7 @@
 #include "tests/support/deployment.h"
 
 namespace firebreak::testing {
-namespace {
+namespace recovery_test {
 
 using ::testing::HasSubstr;
 
@@ -91,5 +91,5 @@ TEST_F(Recovery, ValidateSaysPassedFailedOrInconclusive) {
   EXPECT_EQ(deployment_.firebreak({"validate", "wbe"}).exit_code, 1);
 }
 
-}  // namespace
+}  // namespace recovery_test
 }  // namespace firebreak::testing

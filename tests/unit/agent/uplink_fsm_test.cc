@@ -7,7 +7,7 @@
 #include "tests/support/spool_turns.h"
 
 namespace firebreak::agent {
-namespace {
+namespace uplink_fsm_test {
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;
@@ -263,5 +263,5 @@ TEST_F(Uplink, StopsAtOnceWithoutALink) {
   EXPECT_TRUE(resume(link::Broken{"cancelled"}).empty());
 }
 
-}  // namespace
+}  // namespace uplink_fsm_test
 }  // namespace firebreak::agent

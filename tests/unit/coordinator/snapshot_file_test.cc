@@ -11,7 +11,7 @@
 #include "tests/support/temp_dir.h"
 
 namespace firebreak::store {
-namespace {
+namespace snapshot_file_test {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -116,5 +116,5 @@ TEST_F(SnapshotFile, ListsOnlyWhatIsASnapshotByItsName) {
   EXPECT_THAT(list_snapshots(dir_.path()), ElementsAre(300, 7));
 }
 
-}  // namespace
+}  // namespace snapshot_file_test
 }  // namespace firebreak::store

@@ -17,7 +17,7 @@
 #include "tests/support/temp_dir.h"
 
 namespace firebreak::store {
-namespace {
+namespace store_test {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -363,5 +363,5 @@ TEST(SqliteStoreErrors, EscapesWhatSqliteQuotesFromADamagedFile) {
   EXPECT_THAT(store.error().message, HasSubstr("x1b"));
 }
 
-}  // namespace
+}  // namespace store_test
 }  // namespace firebreak::store

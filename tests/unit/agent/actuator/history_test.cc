@@ -7,7 +7,7 @@
 #include "common/limits.h"
 
 namespace firebreak::actuator {
-namespace {
+namespace history_test {
 
 using namespace std::chrono_literals;
 using ::testing::ElementsAre;
@@ -162,5 +162,5 @@ TEST(StateNames, AreWords) {
   EXPECT_STREQ(to_string(State::unknown), "unknown");
 }
 
-}  // namespace
+}  // namespace history_test
 }  // namespace firebreak::actuator

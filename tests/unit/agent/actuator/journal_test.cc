@@ -10,7 +10,7 @@
 #include "tests/support/temp_dir.h"
 
 namespace firebreak::actuator {
-namespace {
+namespace journal_test {
 
 using namespace std::chrono_literals;
 using ::testing::ElementsAre;
@@ -219,5 +219,5 @@ TEST(Journal, RefusesAFolderThatOthersMayWrite) {
   EXPECT_THAT(journal.error().message, HasSubstr("writable by nobody else"));
 }
 
-}  // namespace
+}  // namespace journal_test
 }  // namespace firebreak::actuator

@@ -10,7 +10,7 @@
 #include "tests/support/fake_files.h"
 
 namespace firebreak::spool {
-namespace {
+namespace log_test {
 
 using firebreak::testing::FakeFiles;
 using ::testing::ElementsAre;
@@ -535,5 +535,5 @@ TEST_F(SpoolLog, ANewIncarnationStartsFromOneAndTheOldIsGone) {
   EXPECT_THAT(read(), ElementsAre(1));
 }
 
-}  // namespace
+}  // namespace log_test
 }  // namespace firebreak::spool

@@ -13,7 +13,7 @@
 #include "tests/support/temp_dir.h"
 
 namespace firebreak::agent {
-namespace {
+namespace epoch_file_test {
 
 using firebreak::testing::TempDir;
 using ::testing::HasSubstr;
@@ -109,5 +109,5 @@ TEST(EpochFile, SaysWhichFolderIsMissing) {
   EXPECT_THAT(written.error().message, HasSubstr(folder / "gone"));
 }
 
-}  // namespace
+}  // namespace epoch_file_test
 }  // namespace firebreak::agent

@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 
 namespace firebreak::api {
-namespace {
+namespace watchers_test {
 
 using ::testing::HasSubstr;
 
@@ -117,5 +117,5 @@ TEST(Watchers, AFollowerSeesTheNewestState) {
   EXPECT_EQ(other->take(), nullptr);
 }
 
-}  // namespace
+}  // namespace watchers_test
 }  // namespace firebreak::api

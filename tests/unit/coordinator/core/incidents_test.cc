@@ -5,7 +5,7 @@
 #include "tests/unit/coordinator/core/world.h"
 
 namespace firebreak::core {
-namespace {
+namespace incidents_test {
 
 using testing::Test;
 
@@ -308,5 +308,5 @@ TEST(Incident, SaysWhetherAReceiverCouldBeTold) {
   EXPECT_TRUE(world.state.notifications_pending.empty());
 }
 
-}  // namespace
+}  // namespace incidents_test
 }  // namespace firebreak::core

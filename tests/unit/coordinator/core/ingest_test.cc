@@ -5,7 +5,7 @@
 #include "tests/unit/coordinator/core/world.h"
 
 namespace firebreak::core {
-namespace {
+namespace ingest_test {
 
 constexpr const char* kPolicy = R"yaml(
 severities: {P1: {}}
@@ -248,5 +248,5 @@ TEST(Ingest, WakesNoRuleForAHealthyResultLikeTheOneBefore) {
   EXPECT_EQ(world.state.services.at(ServiceName("api")).evaluated, evaluated);
 }
 
-}  // namespace
+}  // namespace ingest_test
 }  // namespace firebreak::core

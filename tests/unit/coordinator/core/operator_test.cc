@@ -5,7 +5,7 @@
 #include "tests/unit/coordinator/core/world.h"
 
 namespace firebreak::core {
-namespace {
+namespace operator_test {
 
 constexpr const char* kPolicy = R"yaml(
 severities: {P1: {}, P2: {}}
@@ -131,5 +131,5 @@ TEST_F(Operator, StartsAValidationUnderTheCallersId) {
   EXPECT_EQ(world.state.validations.at(ValidationId("v-1")).verdict, Verdict::inconclusive);
 }
 
-}  // namespace
+}  // namespace operator_test
 }  // namespace firebreak::core

@@ -4,7 +4,7 @@
 #include "tests/unit/coordinator/core/world.h"
 
 namespace firebreak::core {
-namespace {
+namespace policy_change_test {
 
 const ProbeKey kHealth = key("api", "health");
 
@@ -185,5 +185,5 @@ TEST(PolicyChange, OpensTheWindowThatTheNewRulesAskFor) {
   EXPECT_EQ(series.window.span(), 2min);
 }
 
-}  // namespace
+}  // namespace policy_change_test
 }  // namespace firebreak::core

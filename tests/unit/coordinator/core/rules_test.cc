@@ -5,7 +5,7 @@
 #include "tests/unit/coordinator/core/world.h"
 
 namespace firebreak::core {
-namespace {
+namespace rules_test {
 
 const ProbeKey kHealth = key("api", "health");
 const ProbeKey kQueue = key("api", "queue");
@@ -243,5 +243,5 @@ rules:
   EXPECT_EQ(world.incident().title, "db/ready is critical on 1 of 1 agent (refused)");
 }
 
-}  // namespace
+}  // namespace rules_test
 }  // namespace firebreak::core

@@ -4,7 +4,7 @@
 #include "tests/unit/coordinator/core/world.h"
 
 namespace firebreak::core {
-namespace {
+namespace signal_values_test {
 
 constexpr const char* kPolicy = R"yaml(
 severities: {P1: {}}
@@ -137,5 +137,5 @@ TEST_F(Signals, KnowTheirServiceAndNothingThatIsNotDeclared) {
   EXPECT_TRUE(signals.variable("weather").is_unknown());
 }
 
-}  // namespace
+}  // namespace signal_values_test
 }  // namespace firebreak::core

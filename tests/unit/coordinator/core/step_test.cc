@@ -8,7 +8,7 @@
 #include "tests/unit/coordinator/core/world.h"
 
 namespace firebreak::core {
-namespace {
+namespace step_test {
 
 constexpr const char* kPolicy = R"yaml(
 severities:
@@ -254,5 +254,5 @@ TEST(Step, TakesEventsBeforeThereIsAPolicy) {
   EXPECT_EQ(assignment_for(world.state, AgentName("a")).size(), 3U);
 }
 
-}  // namespace
+}  // namespace step_test
 }  // namespace firebreak::core

@@ -12,7 +12,7 @@
 #include "coordinator/policy/loader.h"
 
 namespace firebreak::core {
-namespace {
+namespace validation_test {
 
 using namespace std::chrono_literals;
 
@@ -778,5 +778,5 @@ TEST_F(ValidationTest, SaysTheSameInAReplay) {
   EXPECT_EQ(first, play());
 }
 
-}  // namespace
+}  // namespace validation_test
 }  // namespace firebreak::core

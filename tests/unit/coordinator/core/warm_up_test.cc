@@ -7,7 +7,7 @@
 #include "tests/unit/coordinator/core/world.h"
 
 namespace firebreak::core {
-namespace {
+namespace warm_up_test {
 
 using ::testing::Contains;
 using ::testing::HasSubstr;
@@ -189,5 +189,5 @@ TEST_F(WarmUpTest, IsNotBegunByAFirstStart) {
   EXPECT_FALSE(is_warming_up(fresh.state, fresh.now));
 }
 
-}  // namespace
+}  // namespace warm_up_test
 }  // namespace firebreak::core

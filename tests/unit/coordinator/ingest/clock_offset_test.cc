@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 namespace firebreak::ingest {
-namespace {
+namespace clock_offset_test {
 
 using namespace std::chrono_literals;
 
@@ -84,5 +84,5 @@ TEST(ClockOffset, IsNotFooledByOneOfManySmallBatches) {
   EXPECT_EQ(offset.place(kSent + 1s), kStart + 1s);
 }
 
-}  // namespace
+}  // namespace clock_offset_test
 }  // namespace firebreak::ingest

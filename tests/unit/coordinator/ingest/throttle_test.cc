@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 namespace firebreak::ingest {
-namespace {
+namespace throttle_test {
 
 using namespace std::chrono_literals;
 
@@ -53,5 +53,5 @@ TEST(Throttle, ReadsAFloodOfEmptyMessagesNoFasterThanOneOfSmallBatches) {
   EXPECT_LE(messages, 62 * limits::kAgentResultsPerSecond / limits::kMessageCost + 1);
 }
 
-}  // namespace
+}  // namespace throttle_test
 }  // namespace firebreak::ingest

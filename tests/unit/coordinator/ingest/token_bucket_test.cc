@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 namespace firebreak::ingest {
-namespace {
+namespace token_bucket_test {
 
 using namespace std::chrono_literals;
 
@@ -45,5 +45,5 @@ TEST(TokenBucket, TakesWhateverNumberAHostilePeerSends) {
   EXPECT_EQ(wait, 999'999'999s);
 }
 
-}  // namespace
+}  // namespace token_bucket_test
 }  // namespace firebreak::ingest
