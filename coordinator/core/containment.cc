@@ -9,7 +9,7 @@
 #include "common/limits.h"
 #include "common/text.h"
 #include "coordinator/core/ingest.h"
-#include "coordinator/core/signal_values.h"
+#include "coordinator/core/tally.h"
 #include "coordinator/core/timeline.h"
 #include "coordinator/core/warm_up.h"
 

@@ -9,22 +9,19 @@
 #include "common/limits.h"
 #include "coordinator/core/inputs.h"
 #include "coordinator/core/rules.h"
+#include "coordinator/core/tally.h"
 #include "coordinator/core/warm_up.h"
 
 namespace firebreak::core {
 
 namespace {
 
-void wake_readers(State& state, const ProbeInputs& inputs) {
-  for (const auto& [service, reading] : inputs.readers) state.dirty.insert(service);
-}
-
 // A probe's readers after one result; `changed`: the verdict, or that there is one at all.
 void wake_readers(State& state, const ProbeInputs& inputs, bool changed, Instant now) {
   for (const auto& [service, reading] : inputs.readers) {
-    if (changed || reading.newest) {
+    if (reading.newest || (changed && reading.verdict)) {
       state.dirty.insert(service);
-    } else if (reading.windowed) {
+    } else if (changed || reading.windowed) {
       const auto found = state.services.find(service);
       const Instant evaluated = found == state.services.end() ? now : found->second.evaluated;
       state.service_alarms.set_earlier(service, std::max(now, evaluated + kLookEvery));
@@ -71,7 +68,7 @@ SeriesState* find_series(const State& state, AgentState& agent, std::uint32_t re
 }
 
 // Whether the verdict that counts changed.
-bool take_verdict(SeriesState& series, const ResultRow& row, Instant observed) {
+bool take_verdict(State& state, SeriesState& series, const ResultRow& row, Instant observed) {
   const Status status = row.observation.status;
   const bool agrees = status == series.confirmed && series.confirmed_at != Instant{};
   if (!row.confirmed && !agrees) {
@@ -81,6 +78,7 @@ bool take_verdict(SeriesState& series, const ResultRow& row, Instant observed) {
     return false;
   }
   if (!agrees) {
+    uncount(state, series);
     const bool suspected = series.suspected_since != Instant{} && series.suspected == status;
     series.confirmed_since = suspected ? series.suspected_since : observed;
     series.confirmed = status;
@@ -106,11 +104,12 @@ void take_row(State& state, AgentState& agent, const ResultRow& row) {
   }
   // In the order of the sequence numbers, whatever the clocks say.
   observed = std::max(observed, series->observed);
-  bool changed = take_verdict(*series, row, observed);
+  bool changed = take_verdict(state, *series, row, observed);
   // Not by a result that is yet to be confirmed: the verdict before it may be of another day.
   if (agent.attached && !series->live && series->confirmed_at == observed)
     changed = series->live = true;
   series->observed = observed;
+  count(state, agent, *series);
   if (seen.status != Status::unknown && series->window.span() > Duration{0}) {
     Window::Sample sample{seen.status == Status::critical, seen.latency, {}};
     if (!seen.values.empty()) sample.value = seen.values.front().value;
@@ -131,6 +130,7 @@ cel::Bindings selector_bindings(const AgentState& agent) {
 }
 
 void select_services(State& state, AgentState& agent) {
+  uncount_presence(state, agent);
   for (const ServiceName& service : agent.services) state.vantages[service].erase(agent.name);
   agent.services.clear();
   if (!state.policy) return;
@@ -140,15 +140,26 @@ void select_services(State& state, AgentState& agent) {
     agent.services.insert(name);
     state.vantages[name].insert(agent.name);
   }
-  std::erase_if(agent.series,
-                [&](const auto& entry) { return !agent.services.contains(entry.first.service); });
+  count_presence(state, agent);
+  std::vector<ProbeKey> gone;
+  std::erase_if(agent.series, [&](const auto& entry) {
+    if (agent.services.contains(entry.first.service)) return false;
+    gone.push_back(entry.first);
+    return true;
+  });
+  for (const ProbeKey& key : gone) recount(state, key);
 }
 
 void lose_agent(Turn& turn, AgentState& agent) {
   agent.attached = false;
+  count_presence(turn.state, agent);
   for (auto& [key, series] : agent.series) {
+    // After a start the others' verdict waits for it no longer, whatever it has said.
+    const bool matters = series.live || is_warming_up(turn.state, turn.now);
     series.live = false;
-    if (series.inputs != nullptr) wake_readers(turn.state, *series.inputs);
+    uncount(turn.state, series);
+    if (matters && series.inputs != nullptr)
+      wake_readers(turn.state, *series.inputs, true, turn.now);
   }
 }
 

@@ -23,17 +23,22 @@ bool is_windowed(Signal signal) {
     case Signal::error_rate:
     case Signal::samples:
       return true;
+    default:
+      return false;
+  }
+}
+
+bool is_verdict(Signal signal) {
+  switch (signal) {
     case Signal::available:
     case Signal::status:
     case Signal::failing_for:
     case Signal::failing_agents:
     case Signal::failing_share:
-    case Signal::age:
-    case Signal::value:
-    case Signal::latency:
+      return true;
+    default:
       return false;
   }
-  return false;
 }
 
 void read_rule(const cel::Program& program, const ServiceName& service, Inputs& inputs) {
@@ -41,13 +46,15 @@ void read_rule(const cel::Program& program, const ServiceName& service, Inputs& 
   for (const cel::Call& call : program.calls()) {
     const auto signal = signal_call(call, service);
     if (!signal) continue;
-    mine.probes.insert(signal->probe);
+    mine.probes[signal->probe] = nullptr;  // known at the end
     ProbeInputs& probe = inputs.probes[signal->probe];
     probe.window = std::max(probe.window, signal->window);
     Reading& reading = probe.readers[service];
     if (is_windowed(signal->signal)) {
       reading.windowed = mine.grows = true;
       mine.longest = std::max(mine.longest, signal->window);
+    } else if (is_verdict(signal->signal)) {
+      reading.verdict = true;
     }
     if (signal->signal == Signal::value || signal->signal == Signal::latency ||
         signal->signal == Signal::age)
@@ -117,6 +124,13 @@ std::shared_ptr<const Inputs> inputs_of(const policy::Policy& policy) {
       for (const policy::Rule::Level& level : rule.levels) read_rule(level.when, name, *inputs);
     for (const policy::Check& check : service.checklist) read_check(check, name, *inputs);
   }
+  std::size_t number = 0;
+  for (auto& [key, probe] : inputs->probes) {
+    probe.number = number++;
+    probe.probe = policy.find_probe(key);
+  }
+  for (auto& [name, service] : inputs->services)
+    for (auto& [key, probe] : service.probes) probe = &inputs->probes.at(key);
   return inputs;
 }
 

@@ -2,6 +2,7 @@
 // the rules it may change.
 #pragma once
 
+#include <cstddef>
 #include <map>
 #include <memory>
 #include <optional>
@@ -29,16 +30,19 @@ struct SignalCall {
 
 // How a service's rules read a probe.
 struct Reading {
+  bool verdict = false;   // what the vantage points say together
   bool newest = false;    // numbers of the newest result: every result matters
   bool windowed = false;  // numbers over a window: looked at once a second
 };
 struct ProbeInputs {
-  Duration window{};  // the longest that any rule or check asks for
+  std::size_t number = 0;                // from 0, in the order of their keys
+  const policy::Probe* probe = nullptr;  // in the policy; null: a rule names what is not there
+  Duration window{};                     // the longest that any rule or check asks for
   std::map<ServiceName, Reading> readers;
 };
 struct ServiceInputs {
-  std::set<ProbeKey> probes;
-  bool ages = false;   // age(): changes with time alone, for ever
+  std::map<ProbeKey, const ProbeInputs*> probes;  // into Inputs::probes
+  bool ages = false;                              // age(): changes with time alone, for ever
   bool grows = false;  // failing_for() or a window: changes with time while there is data
   Duration longest{};  // window
   std::set<FactName> facts;
@@ -49,6 +53,7 @@ struct Inputs {
   std::map<FactName, std::set<ServiceName>> facts;  // fact -> services whose rules read it
 };
 
+// Holds pointers into the policy, which must live as long.
 [[nodiscard]] std::shared_ptr<const Inputs> inputs_of(const policy::Policy& policy);
 
 }  // namespace firebreak::core

@@ -9,6 +9,7 @@
 #include "coordinator/core/containment.h"
 #include "coordinator/core/ingest.h"
 #include "coordinator/core/inputs.h"
+#include "coordinator/core/tally.h"
 #include "coordinator/core/timeline.h"
 
 namespace firebreak::core {
@@ -80,6 +81,7 @@ void carry_facts(State& state) {
 }
 
 void carry_series(State& state) {
+  state.tallies.clear();  // of the policy before
   for (auto& [name, agent] : state.agents) {
     select_services(state, agent);
     for (auto one = agent.series.begin(); one != agent.series.end();) {
@@ -95,6 +97,7 @@ void carry_series(State& state) {
     }
   }
   std::erase_if(state.vantages, [](const auto& entry) { return entry.second.empty(); });
+  recount_all(state);
 }
 
 void carry_playbook(Turn& turn, Incident& incident) {

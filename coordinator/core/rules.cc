@@ -7,6 +7,7 @@
 #include "coordinator/core/incidents.h"
 #include "coordinator/core/inputs.h"
 #include "coordinator/core/signal_values.h"
+#include "coordinator/core/tally.h"
 #include "coordinator/core/warm_up.h"
 
 namespace firebreak::core {
@@ -103,8 +104,8 @@ Instant shown_since(const State& state, const policy::Rule::Level& level,
 // When time alone may change what the service's rules read.
 void look_again(const State& state, const ServiceInputs& inputs, Instant now,
                 std::optional<Instant>& next) {
-  for (const ProbeKey& key : inputs.probes) {
-    const ProbeView view = view_probe(state, key, now);
+  for (const auto& [key, probe] : inputs.probes) {
+    const ProbeView view = view_probe(state, key, *probe, now);
     if (view.next_stale) at_first(next, *view.next_stale);
     if (!view.newest) continue;
     const bool moves = *view.newest + inputs.longest > now || view.failing > 0;
@@ -120,6 +121,9 @@ void judge_service(Turn& turn, const ServiceName& name) {
   const policy::Service* service = state.policy ? state.policy->find_service(name) : nullptr;
   if (service == nullptr) return;
   ServiceState& mine = state.services[name];
+  const auto inputs = state.inputs->services.find(name);
+  if (inputs != state.inputs->services.end())
+    for (const auto& [key, probe] : inputs->second.probes) recount_when_stale(state, key, *probe);
   const ServiceSignals signals(state, name, turn.now);
   const auto before = mine.severity;
   const bool was_blind = mine.blind;
@@ -147,7 +151,6 @@ void judge_service(Turn& turn, const ServiceName& name) {
     mine.shown = shown_since(state, *decided, name, turn.now);
   }
   mine.evaluated = turn.now;
-  const auto inputs = state.inputs->services.find(name);
   if (inputs != state.inputs->services.end()) look_again(state, inputs->second, turn.now, next);
   state.service_alarms.set(name, next);
   if (mine.severity != before || mine.blind != was_blind) service_judged(turn, name);
@@ -157,8 +160,8 @@ std::string describe_fault(const State& state, const ServiceName& service, Insta
   const auto inputs = state.inputs->services.find(service);
   const auto mine = state.services.find(service);
   if (inputs != state.inputs->services.end()) {
-    for (const ProbeKey& key : inputs->second.probes) {
-      const ProbeView view = view_probe(state, key, now);
+    for (const auto& [key, probe] : inputs->second.probes) {
+      const ProbeView view = view_probe(state, key, *probe, now);
       if (view.status != Status::critical) continue;
       std::string text =
           key.service == service ? key.probe.str() : key.service.str() + "/" + key.probe.str();

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "common/limits.h"
+#include "coordinator/core/tally.h"
 #include "coordinator/core/warm_up.h"
 
 namespace firebreak::core {
@@ -14,10 +15,6 @@ namespace firebreak::core {
 namespace {
 
 using policy::Signal;
-
-Instant fresh_until(const SeriesState& series, const ProbeSpec& spec) {
-  return series.observed + 3 * spec.every + spec.timeout + limits::kDeliverySlack;
-}
 
 cel::Value missing(const ProbeKey& key, const char* what) {
   return cel::Unknown{{key.service.str() + "/" + key.probe.str() + ": " + what}};
@@ -69,15 +66,43 @@ Status judge(const ProbeView& view, int warnings, int wanted) {
 // and have not looked yet.
 int missing_vantages(const State& state, const ProbeKey& key, int fresh, Instant now) {
   if (!is_warming_up(state, now)) return 0;
+  const auto present = state.present.find(key.service);
+  return present == state.present.end() ? 0 : std::max(present->second - fresh, 0);
+}
+
+// As recount() counts, where it may not write.
+ProbeTally look_at_each(const State& state, const ProbeKey& key, const ProbeSpec& spec,
+                        Instant now) {
+  ProbeTally tally;
+  each_vantage(state, key, [&](const AgentState& agent, const SeriesState& series) {
+    tally.newest = std::max(tally.newest, series.observed);
+    if (!is_fresh(agent, series, spec, now)) return;
+    ++tally.fresh;
+    tally.next_stale = std::min(tally.next_stale, fresh_until(series, spec) + Duration{1});
+    if (series.confirmed == Status::warning) ++tally.warnings;
+    if (series.confirmed == Status::critical) tally.failing_since.push_back(series.confirmed_since);
+  });
+  std::sort(tally.failing_since.begin(), tally.failing_since.end());
+  return tally;
+}
+
+ProbeView view_of(const State& state, const ProbeKey& key, const policy::Probe& probe,
+                  const ProbeTally& tally, Instant now) {
+  ProbeView view;
+  view.fresh = tally.fresh;
+  view.failing = static_cast<int>(tally.failing_since.size());
+  if (tally.newest != Instant{}) view.newest = tally.newest;
+  if (tally.next_stale != kNever) view.next_stale = tally.next_stale;
   const auto vantages = state.vantages.find(key.service);
-  if (vantages == state.vantages.end()) return 0;
-  const auto expected =
-      std::count_if(vantages->second.begin(), vantages->second.end(), [&](const AgentName& name) {
-        const auto agent = state.agents.find(name);
-        return state.warm_up.away.contains(name) ||
-               (agent != state.agents.end() && agent->second.attached);
-      });
-  return std::max(static_cast<int>(expected) - fresh, 0);
+  if (vantages != state.vantages.end()) view.vantages = static_cast<int>(vantages->second.size());
+  view.missing = missing_vantages(state, key, view.fresh, now);
+  view.status = judge(view, tally.warnings, probe.need);
+  if (view.failing > 0) {
+    const int need = probe.need > 0 ? probe.need : view.fresh / 2 + 1;
+    view.failing_since =
+        tally.failing_since[static_cast<std::size_t>(std::min(need, view.failing) - 1)];
+  }
+  return view;
 }
 
 cel::Value newest_value(const State& state, const SignalCall& call, const ProbeSpec& spec,
@@ -156,39 +181,20 @@ cel::Value verdict_signal(const ProbeView& view, const SignalCall& call, Instant
 
 }  // namespace
 
-bool is_fresh(const AgentState& agent, const SeriesState& series, const ProbeSpec& spec,
-              Instant now) {
-  return agent.attached && series.live && series.confirmed != Status::unknown &&
-         now <= fresh_until(series, spec);
+ProbeView view_probe(const State& state, const ProbeKey& key, const ProbeInputs& inputs,
+                     Instant now) {
+  if (inputs.probe == nullptr) return {};
+  const ProbeTally* tally = find_tally(state, inputs);
+  if (tally != nullptr && now < tally->next_stale)
+    return view_of(state, key, *inputs.probe, *tally, now);
+  return view_of(state, key, *inputs.probe, look_at_each(state, key, inputs.probe->spec, now), now);
 }
 
 ProbeView view_probe(const State& state, const ProbeKey& key, Instant now) {
-  ProbeView view;
-  const policy::Probe* probe = find_probe(state, key);
-  if (probe == nullptr) return view;
-  int warnings = 0;
-  std::vector<Instant> failing;
-  each_vantage(state, key, [&](const AgentState& agent, const SeriesState& series) {
-    if (series.observed != Instant{})
-      view.newest = view.newest ? std::max(*view.newest, series.observed) : series.observed;
-    if (!is_fresh(agent, series, probe->spec, now)) return;
-    ++view.fresh;
-    const Instant stale = fresh_until(series, probe->spec) + Duration{1};
-    view.next_stale = view.next_stale ? std::min(*view.next_stale, stale) : stale;
-    if (series.confirmed == Status::warning) ++warnings;
-    if (series.confirmed == Status::critical) failing.push_back(series.confirmed_since);
-  });
-  const auto vantages = state.vantages.find(key.service);
-  if (vantages != state.vantages.end()) view.vantages = static_cast<int>(vantages->second.size());
-  view.failing = static_cast<int>(failing.size());
-  view.missing = missing_vantages(state, key, view.fresh, now);
-  view.status = judge(view, warnings, probe->need);
-  if (!failing.empty()) {
-    std::sort(failing.begin(), failing.end());
-    const int need = probe->need > 0 ? probe->need : view.fresh / 2 + 1;
-    view.failing_since = failing[static_cast<std::size_t>(std::min(need, view.failing) - 1)];
-  }
-  return view;
+  if (!state.inputs) return {};
+  const auto inputs = state.inputs->probes.find(key);
+  if (inputs == state.inputs->probes.end()) return {};
+  return view_probe(state, key, inputs->second, now);
 }
 
 std::optional<Window::Summary> summary_over(const State& state, const ProbeKey& key,
@@ -224,7 +230,10 @@ cel::Value ServiceSignals::variable(std::string_view path) const {
 cel::Value ServiceSignals::call(int id, std::span<const cel::Value> arguments) const {
   const auto call = signal_call(id, arguments, service_);
   if (!call) return cel::Error{"a signal takes the name of a probe and, some, a window or value"};
-  const policy::Probe* probe = find_probe(state_, call->probe);
+  if (!state_.inputs) return missing(call->probe, "no policy");
+  const auto inputs = state_.inputs->probes.find(call->probe);
+  const bool known = inputs != state_.inputs->probes.end();
+  const policy::Probe* probe = known ? inputs->second.probe : nullptr;
   if (probe == nullptr) return missing(call->probe, "no such probe");
   switch (call->signal) {
     case Signal::available:
@@ -232,9 +241,9 @@ cel::Value ServiceSignals::call(int id, std::span<const cel::Value> arguments) c
     case Signal::failing_for:
     case Signal::failing_agents:
     case Signal::failing_share:
-      return verdict_signal(view_probe(state_, call->probe, now_), *call, now_);
+      return verdict_signal(view_probe(state_, call->probe, inputs->second, now_), *call, now_);
     case Signal::age: {
-      const ProbeView view = view_probe(state_, call->probe, now_);
+      const ProbeView view = view_probe(state_, call->probe, inputs->second, now_);
       if (!view.newest) return missing(call->probe, "no result");
       return now_ - *view.newest;
     }

@@ -14,11 +14,6 @@
 
 namespace firebreak::core {
 
-// Whether the agent's confirmed verdict may be used now: attached, a result since then, the newest
-// one no older than three intervals, a timeout and its way here, and the verdict not unknown.
-[[nodiscard]] bool is_fresh(const AgentState& agent, const SeriesState& series,
-                            const ProbeSpec& spec, Instant now);
-
 // A probe over its vantage points: the agents that its service's selector chooses.
 struct ProbeView {
   Status status = Status::unknown;  // unknown: it cannot be said
@@ -30,9 +25,12 @@ struct ProbeView {
   // too few do.
   std::optional<Instant> failing_since;
   std::optional<Instant> newest;      // result of any vantage point, fresh or not
-  std::optional<Instant> next_stale;  // when the first of the fresh ones will not be any more
+  std::optional<Instant> next_stale;  // look again then: none of the fresh ones is stale before
 };
 [[nodiscard]] ProbeView view_probe(const State& state, const ProbeKey& key, Instant now);
+// `inputs`: that probe's.
+[[nodiscard]] ProbeView view_probe(const State& state, const ProbeKey& key,
+                                   const ProbeInputs& inputs, Instant now);
 
 // All vantage points' results within the window; empty when none of them is fresh.
 [[nodiscard]] std::optional<Window::Summary> summary_over(const State& state, const ProbeKey& key,

@@ -25,6 +25,7 @@ struct ProbeInputs;
 // What one agent sees of one probe. Late results are not in here: they never count.
 struct SeriesState {
   const ProbeInputs* inputs = nullptr;  // into State::inputs; null: no probe of the policy
+  bool counted = false;                 // in its probe's tally
   bool live = false;  // a result has come since the agent attached; until then it tells nothing
   Status confirmed = Status::unknown;  // the last confirmed verdict
   Instant confirmed_since{};           // the first result in a row that showed it
@@ -51,6 +52,18 @@ struct AgentState {
   std::uint64_t dropped_results = 0;
   std::vector<std::optional<ProbeKey>> refs;  // of this incarnation
   std::map<ProbeKey, SeriesState> series;
+  bool present = false;  // counted in State::present
+};
+
+// What a probe's vantage points say together (tally.h); follows from their series.
+struct ProbeTally {
+  int fresh = 0;
+  int warnings = 0;                    // of the fresh
+  std::vector<Instant> failing_since;  // of the fresh that are critical: since when, sorted
+  Instant newest{};                    // result of any, fresh or not; epoch: none
+  // None of the fresh becomes stale before this, and it may be earlier than need be. At this
+  // instant services are looked at again, so it is kept in snapshots.
+  Instant next_stale = Instant::max();
 };
 
 enum class Phase { investigating, identified, monitoring, resolved };
@@ -231,6 +244,8 @@ struct State {
   std::uint64_t next_id = 1;  // for actions, requests, notifications
   std::map<AgentName, AgentState> agents;
   std::map<ServiceName, std::set<AgentName>> vantages;  // AgentState::services, the other way round
+  std::vector<ProbeTally> tallies;                      // by ProbeInputs::number
+  std::map<ServiceName, int> present;  // of its vantages: attached, or awaited after a start
   std::map<ServiceName, ServiceState> services;
   std::map<std::pair<FactName, ServiceName>, FactState> facts;  // empty service: all
   std::map<IncidentId, Incident> incidents;                     // open, and the newest resolved

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "common/limits.h"
+#include "coordinator/core/tally.h"
 #include "coordinator/core/timeline.h"
 
 namespace firebreak::core {
@@ -41,6 +42,7 @@ void begin_warm_up(Turn& turn) {
   next.awaited = next.away.size();
   next.until = turn.now + limits::kWarmUp;
   state.warm_up = std::move(next);
+  for (auto& [name, agent] : state.agents) count_presence(state, agent);
   if (frozen_until(state, turn.now))
     tell_open_incidents(turn,
                         "the coordinator has started again: nothing is done until enough "

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "coordinator/core/inputs.h"
+#include "coordinator/core/tally.h"
 #include "coordinator/store/codec_parts.h"
 #include "coordinator/store/snapshot_codec.h"
 
@@ -172,6 +173,7 @@ class StateDecoder::Parts {
     const core::ProbeInputs* inputs = nullptr;
   };
   std::vector<Key> keys_;
+  std::vector<std::pair<ProbeKey, Instant>> stale_;
   core::AgentState* agent_ = nullptr;  // the one whose series come
   pb::SnapshotRecord record_;
 };
@@ -224,6 +226,8 @@ Result<core::State> StateDecoder::Parts::finish() {
   if (policy_ > policies_.size()) return make_error(Errc::corrupt, "a policy is missing");
   const std::string fault = Consistency(state_).fault();
   if (!fault.empty()) return make_error(Errc::corrupt, fault);
+  core::recount_all(state_);
+  for (const auto& [key, at] : stale_) core::set_next_stale(state_, key, at);
   return std::move(state_);
 }
 
@@ -364,6 +368,9 @@ void StateDecoder::Parts::take(const pb::SnapshotService& from) {
   to.open_incident = IncidentId(from.open_incident());
   if (from.has_dismissed()) to.dismissed = from.dismissed();
   to.evaluated = instant(from.evaluated_us());
+  for (const auto& stale : from.stale())
+    stale_.emplace_back(ProbeKey{ServiceName(from.name()), ProbeName(stale.probe())},
+                        instant(stale.at_us()));
 }
 
 void StateDecoder::Parts::take(const pb::SnapshotFact& from) {

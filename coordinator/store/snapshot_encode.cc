@@ -8,6 +8,7 @@
 #include <openssl/evp.h>
 
 #include "common/assert.h"
+#include "coordinator/core/tally.h"
 #include "coordinator/store/codec_parts.h"
 #include "coordinator/store/digest.h"
 #include "coordinator/store/snapshot_codec.h"
@@ -115,6 +116,7 @@ class Encoder {
   void add_agent(const core::AgentState& agent);
   void add_series(const core::AgentState& agent);
   void add_service(const ServiceName& name, const core::ServiceState& service);
+  void add_stale(const ServiceName& name, pb::SnapshotService& to);
   void add_fact(const FactName& name, const ServiceName& service, const core::FactState& fact);
   void add_validation(const core::Validation& validation);
   void add_all_links();
@@ -257,7 +259,20 @@ void Encoder::add_service(const ServiceName& name, const core::ServiceState& ser
   to.set_open_incident(service.open_incident.str());
   if (service.dismissed) to.set_dismissed(*service.dismissed);
   to.set_evaluated_us(unix_us(service.evaluated));
+  if (state_.policy) add_stale(name, to);
   flush();
+}
+
+void Encoder::add_stale(const ServiceName& name, pb::SnapshotService& to) {
+  const policy::Service* service = state_.policy->find_service(name);
+  if (service == nullptr) return;
+  for (const policy::Probe& probe : service->probes) {
+    const core::ProbeTally* tally = core::find_tally(state_, {name, probe.name});
+    if (tally == nullptr || tally->next_stale == core::kNever) continue;
+    auto& stale = *to.add_stale();
+    stale.set_probe(probe.name.str());
+    stale.set_at_us(unix_us(tally->next_stale));
+  }
 }
 
 void Encoder::add_fact(const FactName& name, const ServiceName& service,

@@ -10,6 +10,7 @@
 
 #include "coordinator/core/inputs.h"
 #include "coordinator/core/step.h"
+#include "coordinator/core/tally.h"
 #include "coordinator/policy/loader.h"
 #include "coordinator/store/digest.h"
 
@@ -114,6 +115,9 @@ TEST(SnapshotCodec, GivesBackWhatWasWritten) {
   EXPECT_EQ(back->policy->digest, state.policy->digest);
   EXPECT_EQ(back->vantages, state.vantages);
   EXPECT_EQ(core::next_wake(*back), core::next_wake(state));
+  const ProbeKey health{ServiceName("api"), ProbeName("health")};
+  EXPECT_EQ(core::find_tally(*back, health)->next_stale,
+            core::find_tally(state, health)->next_stale);
   const core::SeriesState& series = back->agents.at(AgentName("a")).series.begin()->second;
   EXPECT_EQ(series.inputs, &back->inputs->probes.begin()->second);
   EXPECT_EQ(series.confirmed_by,

@@ -213,6 +213,7 @@ TEST(Rules, SeeAWindowChangeWithTimeAlone) {
   World world =
       with_agents("  - {service: api, severity: {P1: \"error_rate('health', 20s) > 0.5\"}}", 1);
   world.result("a", kHealth, Status::critical);
+  world.pass(1s);
   ASSERT_EQ(world.severity("api"), "P1");
   world.pass(5s);
   world.result("a", kHealth, Status::ok);
@@ -224,6 +225,22 @@ TEST(Rules, SeeAWindowChangeWithTimeAlone) {
   const Instant after = world.state.services.at(ServiceName("api")).evaluated;
   world.pass(3s);
   EXPECT_EQ(world.state.services.at(ServiceName("api")).evaluated - after, 3s);
+}
+
+TEST(Rules, AreNotJudgedByEachOfManyResultsWhenTheyReadAWindow) {
+  World world =
+      with_agents("  - {service: api, severity: {P1: \"error_rate('health', 20s) > 0.5\"}}", 3);
+  world.pass(2s);
+  world.result("a", kHealth, Status::critical);
+  ASSERT_EQ(world.severity("api"), "P1");
+
+  world.pass(500ms);
+  const Instant evaluated = world.state.services.at(ServiceName("api")).evaluated;
+  world.result("b", kHealth, Status::ok);
+  world.result("c", kHealth, Status::ok);
+  EXPECT_EQ(world.state.services.at(ServiceName("api")).evaluated, evaluated);
+  world.pass(500ms);
+  EXPECT_EQ(world.severity("api"), "none");
 }
 
 TEST(Rules, OfOneServiceReadProbesOfAnother) {

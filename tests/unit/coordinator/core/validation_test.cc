@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common/limits.h"
+#include "coordinator/core/inputs.h"
 #include "coordinator/policy/loader.h"
 
 namespace firebreak::core {
@@ -59,6 +60,7 @@ services:
 )" + checklist}});
     ASSERT_TRUE(loaded.policy) << loaded.problems;
     state_.policy = loaded.policy;
+    state_.inputs = inputs_of(*loaded.policy);
   }
 
   void attach(const AgentName& name, bool attached = true) {

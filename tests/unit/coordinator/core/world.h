@@ -12,6 +12,7 @@
 
 #include "coordinator/core/step.h"
 #include "coordinator/policy/loader.h"
+#include "tests/support/tally_check.h"
 
 namespace firebreak::core {
 
@@ -49,6 +50,7 @@ class World {
   std::vector<Effect> step(Event event) {
     history.emplace_back(now, event);
     effects = core::step(state, event, now);
+    EXPECT_EQ(tally_fault(state), "");
     all.insert(all.end(), effects.begin(), effects.end());
     return effects;
   }

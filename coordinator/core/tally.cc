@@ -1,0 +1,143 @@
+// Each change of a series is a change of its probe's counts; only time makes a recount necessary.
+#include "coordinator/core/tally.h"
+
+#include <algorithm>
+
+#include "common/assert.h"
+#include "common/limits.h"
+#include "coordinator/core/inputs.h"
+
+namespace firebreak::core {
+
+namespace {
+
+ProbeTally* tally_of(State& state, const ProbeInputs* inputs) {
+  const ProbeTally* tally = inputs == nullptr ? nullptr : find_tally(state, *inputs);
+  return tally == nullptr ? nullptr : &state.tallies[inputs->number];
+}
+
+void add(ProbeTally& tally, const SeriesState& series, const ProbeSpec& spec) {
+  ++tally.fresh;
+  if (series.confirmed == Status::warning) ++tally.warnings;
+  if (series.confirmed == Status::critical)
+    tally.failing_since.insert(std::upper_bound(tally.failing_since.begin(),
+                                                tally.failing_since.end(), series.confirmed_since),
+                               series.confirmed_since);
+  tally.next_stale = std::min(tally.next_stale, fresh_until(series, spec) + Duration{1});
+}
+
+void see(ProbeTally& tally, const AgentState& agent, SeriesState& series, const ProbeSpec& spec,
+         Instant now) {
+  tally.newest = std::max(tally.newest, series.observed);
+  const bool fresh = is_fresh(agent, series, spec, now);
+  if (fresh && !series.counted) add(tally, series, spec);
+  series.counted = fresh;
+}
+
+}  // namespace
+
+Instant fresh_until(const SeriesState& series, const ProbeSpec& spec) {
+  return series.observed + 3 * spec.every + spec.timeout + limits::kDeliverySlack;
+}
+
+bool is_fresh(const AgentState& agent, const SeriesState& series, const ProbeSpec& spec,
+              Instant now) {
+  return agent.attached && series.live && series.confirmed != Status::unknown &&
+         now <= fresh_until(series, spec);
+}
+
+void count(State& state, const AgentState& agent, SeriesState& series) {
+  ProbeTally* tally = tally_of(state, series.inputs);
+  if (tally == nullptr) return;
+  const ProbeSpec& spec = series.inputs->probe->spec;
+  if (series.counted && !is_fresh(agent, series, spec, state.now)) uncount(state, series);
+  see(*tally, agent, series, spec, state.now);
+}
+
+void uncount(State& state, SeriesState& series) {
+  ProbeTally* tally = tally_of(state, series.inputs);
+  if (tally == nullptr || !series.counted) return;
+  series.counted = false;
+  --tally->fresh;
+  if (series.confirmed == Status::warning) --tally->warnings;
+  if (series.confirmed != Status::critical) return;
+  auto& failing = tally->failing_since;
+  const auto one = std::lower_bound(failing.begin(), failing.end(), series.confirmed_since);
+  FB_ASSERT(one != failing.end() && *one == series.confirmed_since);
+  failing.erase(one);
+}
+
+void recount(State& state, const ProbeKey& key) {
+  if (!state.inputs) return;
+  const auto inputs = state.inputs->probes.find(key);
+  if (inputs == state.inputs->probes.end()) return;
+  ProbeTally* tally = tally_of(state, &inputs->second);
+  if (tally == nullptr) return;
+  *tally = {};
+  const auto vantages = state.vantages.find(key.service);
+  if (vantages == state.vantages.end()) return;
+  for (const AgentName& name : vantages->second) {
+    const auto agent = state.agents.find(name);
+    if (agent == state.agents.end()) continue;
+    const auto series = agent->second.series.find(key);
+    if (series == agent->second.series.end()) continue;
+    series->second.counted = false;
+    see(*tally, agent->second, series->second, inputs->second.probe->spec, state.now);
+  }
+}
+
+void recount_when_stale(State& state, const ProbeKey& key, const ProbeInputs& inputs) {
+  const ProbeTally* tally = find_tally(state, inputs);
+  if (tally != nullptr && tally->next_stale <= state.now) recount(state, key);
+}
+
+void recount_all(State& state) {
+  state.present.clear();
+  for (auto& [name, agent] : state.agents) {
+    agent.present = false;
+    count_presence(state, agent);
+  }
+  state.tallies.clear();
+  if (!state.inputs) return;
+  state.tallies.resize(state.inputs->probes.size());
+  for (auto& [name, agent] : state.agents) {
+    for (auto& [key, series] : agent.series) {
+      series.counted = false;
+      if (ProbeTally* tally = tally_of(state, series.inputs))
+        see(*tally, agent, series, series.inputs->probe->spec, state.now);
+    }
+  }
+}
+
+void set_next_stale(State& state, const ProbeKey& key, Instant at) {
+  if (!state.inputs) return;
+  const auto inputs = state.inputs->probes.find(key);
+  if (inputs == state.inputs->probes.end()) return;
+  if (ProbeTally* tally = tally_of(state, &inputs->second)) tally->next_stale = at;
+}
+
+void count_presence(State& state, AgentState& agent) {
+  const bool present = agent.attached || state.warm_up.away.contains(agent.name);
+  if (present == agent.present) return;
+  agent.present = present;
+  for (const ServiceName& service : agent.services) state.present[service] += present ? 1 : -1;
+}
+
+void uncount_presence(State& state, AgentState& agent) {
+  if (!agent.present) return;
+  agent.present = false;
+  for (const ServiceName& service : agent.services) --state.present[service];
+}
+
+const ProbeTally* find_tally(const State& state, const ProbeKey& key) {
+  if (!state.inputs) return nullptr;
+  const auto inputs = state.inputs->probes.find(key);
+  return inputs == state.inputs->probes.end() ? nullptr : find_tally(state, inputs->second);
+}
+
+const ProbeTally* find_tally(const State& state, const ProbeInputs& inputs) {
+  if (inputs.probe == nullptr || inputs.number >= state.tallies.size()) return nullptr;
+  return &state.tallies[inputs.number];
+}
+
+}  // namespace firebreak::core

@@ -1,0 +1,42 @@
+// How many of a probe's vantage points say what, counted as it changes, so that a verdict over
+// 10,000 agents costs as much as one over three.
+#pragma once
+
+#include "coordinator/core/state.h"
+
+namespace firebreak::core {
+
+// Nothing of it is looked at before this.
+inline constexpr Instant kNever = Instant::max();
+
+// Counts a series as it is at state.now: after anything changed that is_fresh() reads of it.
+void count(State& state, const AgentState& agent, SeriesState& series);
+// Before its verdict changes, or it goes.
+void uncount(State& state, SeriesState& series);
+// Counts a probe from nothing when time has made a counted series stale; costs a look at each.
+void recount_when_stale(State& state, const ProbeKey& key, const ProbeInputs& inputs);
+// Counts a probe from nothing: after a vantage point has gone.
+void recount(State& state, const ProbeKey& key);
+// Counts everything from nothing: after the policy changed, or the state was read back.
+void recount_all(State& state);
+
+// As a snapshot remembers it, after recount_all().
+void set_next_stale(State& state, const ProbeKey& key, Instant at);
+
+// Counts the agent among those that are there or awaited: after it attached, went, or came back.
+// `services`: before AgentState::services change, uncount_presence().
+void count_presence(State& state, AgentState& agent);
+void uncount_presence(State& state, AgentState& agent);
+
+// Null: the policy has no such probe, or nothing was counted.
+[[nodiscard]] const ProbeTally* find_tally(const State& state, const ProbeKey& key);
+[[nodiscard]] const ProbeTally* find_tally(const State& state, const ProbeInputs& inputs);
+
+// The last instant at which the series' newest result may be used.
+[[nodiscard]] Instant fresh_until(const SeriesState& series, const ProbeSpec& spec);
+// Whether the agent's confirmed verdict may be used now: attached, a result since then, the newest
+// one no older than three intervals, a timeout and its way here, and the verdict not unknown.
+[[nodiscard]] bool is_fresh(const AgentState& agent, const SeriesState& series,
+                            const ProbeSpec& spec, Instant now);
+
+}  // namespace firebreak::core
