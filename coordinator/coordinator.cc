@@ -222,6 +222,7 @@ void Coordinator::Parts::stop() {
       shown_ = nullptr;
     }
     hub_.drain("the coordinator is stopping", kReconnectAfter);
+    watchers_.close();
     server_->Shutdown(std::chrono::system_clock::time_point(clock_.wall() + limits::kDrainTimeout));
     server_.reset();
   }

@@ -334,6 +334,10 @@ namespace {
 using WatchStream = Stream<v1::WatchEvent>;
 using ValidateStream = Stream<v1::ValidationProgress>;
 
+grpc::Status stopping() {
+  return {grpc::StatusCode::UNAVAILABLE, "the coordinator is stopping"};
+}
+
 v1::WatchEvent event_of(const WatchQueue::Item& item) {
   v1::WatchEvent event;
   *event.mutable_entry() = api::to_proto(item.what->entry);
@@ -354,7 +358,11 @@ grpc::ServerWriteReactor<v1::WatchEvent>* OperatorApi::Service::Watch(
   stream->set_up(
       [queue] {
         WatchStream::Next next;
-        if (const auto item = queue->take()) next.message = event_of(*item);
+        const bool is_closed = queue->is_closed();
+        if (const auto item = queue->take())
+          next.message = event_of(*item);
+        else if (is_closed)
+          next.end = stopping();
         return next;
       },
       nullptr);
@@ -372,7 +380,7 @@ grpc::ServerWriteReactor<v1::WatchEvent>* OperatorApi::Service::Watch(
       return stream->end(to_status(watched.error()));
     stream->open();
   });
-  if (!asked) stream->end({grpc::StatusCode::UNAVAILABLE, "the coordinator is stopping"});
+  if (!asked) stream->end(stopping());
   return stream.get();
 }
 
@@ -393,7 +401,9 @@ grpc::ServerWriteReactor<v1::ValidationProgress>* OperatorApi::Service::Validate
   stream->set_up(
       [slot] {
         ValidateStream::Next next;
+        const bool is_closed = slot->is_closed();
         const auto progress = slot->take();
+        if (!progress && is_closed) next.end = stopping();
         if (!progress) return next;
         next.message = api::to_proto(progress->validation, progress->now);
         if (progress->validation.verdict != core::Verdict::running) next.end = grpc::Status::OK;

@@ -27,6 +27,19 @@ std::optional<WatchQueue::Item> WatchQueue::take() {
   return item;
 }
 
+void WatchQueue::close() {
+  {
+    const std::lock_guard lock(mutex_);
+    is_closed_ = true;
+  }
+  wake_();
+}
+
+bool WatchQueue::is_closed() {
+  const std::lock_guard lock(mutex_);
+  return is_closed_;
+}
+
 void ProgressSlot::push(std::shared_ptr<const Progress> progress) {
   {
     const std::lock_guard lock(mutex_);
@@ -40,7 +53,36 @@ std::shared_ptr<const Progress> ProgressSlot::take() {
   return std::exchange(newest_, nullptr);
 }
 
+void ProgressSlot::close() {
+  {
+    const std::lock_guard lock(mutex_);
+    is_closed_ = true;
+  }
+  wake_();
+}
+
+bool ProgressSlot::is_closed() {
+  const std::lock_guard lock(mutex_);
+  return is_closed_;
+}
+
+void Watchers::close() {
+  std::vector<Watcher> watchers;
+  std::multimap<ValidationId, std::weak_ptr<ProgressSlot>> followers;
+  {
+    const std::lock_guard lock(mutex_);
+    is_closed_ = true;
+    watchers.swap(watchers_);
+    followers.swap(followers_);
+  }
+  for (const Watcher& watcher : watchers)
+    if (const auto queue = watcher.queue.lock()) queue->close();
+  for (const auto& [validation, follower] : followers)
+    if (const auto slot = follower.lock()) slot->close();
+}
+
 Result<> Watchers::make_room() {
+  if (is_closed_) return make_error(Errc::unavailable, "the coordinator is stopping");
   std::erase_if(watchers_, [](const Watcher& watcher) { return watcher.queue.expired(); });
   std::erase_if(followers_, [](const auto& follower) { return follower.second.expired(); });
   if (watchers_.size() + followers_.size() < limits::kWatchersMax) return {};

@@ -38,11 +38,14 @@ class WatchQueue {
   explicit WatchQueue(std::function<void()> wake) : wake_(std::move(wake)) {}
   void push(std::shared_ptr<const Watched> watched);
   std::optional<Item> take();
+  void close();                    // nothing comes any more
+  [[nodiscard]] bool is_closed();  // what was pushed before can still be taken
 
  private:
   const std::function<void()> wake_;
   std::mutex mutex_;
   std::deque<Item> items_;
+  bool is_closed_ = false;
 };
 
 // A validation as it was at a moment.
@@ -56,19 +59,25 @@ class ProgressSlot {
   explicit ProgressSlot(std::function<void()> wake) : wake_(std::move(wake)) {}
   void push(std::shared_ptr<const Progress> progress);  // replaces what nobody has taken
   std::shared_ptr<const Progress> take();
+  void close();
+  [[nodiscard]] bool is_closed();
 
  private:
   const std::function<void()> wake_;
   std::mutex mutex_;
   std::shared_ptr<const Progress> newest_;
+  bool is_closed_ = false;
 };
 
 class Watchers final : public engine::WatchSink {
  public:
   // A subscription lasts as long as its owner keeps the pointer. `only` may be empty: everything.
-  // resource_exhausted beyond limits::kWatchersMax.
+  // resource_exhausted beyond limits::kWatchersMax, unavailable after close().
   Result<> watch(const IncidentId& only, const std::shared_ptr<WatchQueue>& queue);
   Result<> follow(const ValidationId& validation, const std::shared_ptr<ProgressSlot>& slot);
+
+  // Lets everybody go who watches, and whoever comes later: unavailable. Any thread.
+  void close();
 
   // On the engine's owner thread.
   void publish(const core::PublishEntry& entry) override;
@@ -82,6 +91,7 @@ class Watchers final : public engine::WatchSink {
   Result<> make_room();  // under mutex_
 
   std::mutex mutex_;
+  bool is_closed_ = false;
   std::vector<Watcher> watchers_;
   std::multimap<ValidationId, std::weak_ptr<ProgressSlot>> followers_;
 };

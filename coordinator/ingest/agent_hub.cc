@@ -286,7 +286,8 @@ void AgentHub::Impl::ended(const StreamPtr& stream, const grpc::Status& status) 
   const auto found = attached_.find(stream->agent());
   if (found == attached_.end() || found->second != stream) return;
   attached_.erase(found);
-  const std::string reason = status.ok() ? "the agent ended the stream" : status.error_message();
+  const std::string reason =
+      status.ok() ? "the agent ended the stream, or its connection died" : status.error_message();
   log::info("an agent is detached", {{"agent", stream->agent().str()}, {"reason", reason}});
   engine_.submit(core::AgentDetached{stream->agent(), stream->session().incarnation(), reason});
 }

@@ -395,6 +395,21 @@ TEST_F(ApiTest, AWatcherSeesWhatIsWritten) {
   EXPECT_EQ(reader->Finish().error_code(), StatusCode::CANCELLED);
 }
 
+TEST_F(ApiTest, AWatcherIsLetGoWhenTheCoordinatorStops) {
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + kPatience);
+  const auto reader = stub_->Watch(&context, v1::WatchRequest());
+  reader->WaitForInitialMetadata();
+
+  watchers_.close();
+
+  v1::WatchEvent event;
+  EXPECT_FALSE(reader->Read(&event));
+  const grpc::Status status = reader->Finish();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_THAT(status.error_message(), HasSubstr("stopping"));
+}
+
 TEST_F(ApiTest, AWatcherOfAnUnknownIncidentIsTold) {
   grpc::ClientContext context;
   context.set_deadline(std::chrono::system_clock::now() + kPatience);
@@ -443,6 +458,9 @@ TEST_F(ApiTest, AWatcherThatDoesNotReadMissesTheOldestAndIsTold) {
 
   constexpr std::size_t kNotes = 3 * limits::kWatchQueueMax;
   for (std::size_t i = 1; i <= kNotes; ++i) add_note(id, i);
+  std::promise<void> all_written;  // what is read while they are makes room for the rest
+  ASSERT_TRUE(engine_.inspect([&](const engine::View&) { all_written.set_value(); }));
+  all_written.get_future().wait();
   v1::WatchEvent event;
   std::uint64_t seen = 0, missed = 0, last = 0;
   while (last < kNotes && reader->Read(&event)) {

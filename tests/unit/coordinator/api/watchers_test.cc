@@ -96,6 +96,25 @@ TEST(Watchers, AreBoundedAndLeaveWhenTheirOwnerDoes) {
   EXPECT_TRUE(watchers.watch(IncidentId(), a_queue()));
 }
 
+TEST(Watchers, LetEverybodyGoAtTheEnd) {
+  Watchers watchers;
+  int woken = 0;
+  const auto queue = std::make_shared<WatchQueue>([&woken] { ++woken; });
+  const auto slot = std::make_shared<ProgressSlot>([&woken] { ++woken; });
+  ASSERT_TRUE(watchers.watch(IncidentId(), queue));
+  ASSERT_TRUE(watchers.follow(ValidationId("v1"), slot));
+  watchers.publish(entry("INC-1"));
+
+  watchers.close();
+
+  EXPECT_EQ(woken, 3);
+  EXPECT_TRUE(queue->is_closed());
+  EXPECT_TRUE(slot->is_closed());
+  EXPECT_TRUE(queue->take());
+  EXPECT_EQ(watchers.watch(IncidentId(), queue).error().code, Errc::unavailable);
+  EXPECT_EQ(watchers.follow(ValidationId("v1"), slot).error().code, Errc::unavailable);
+}
+
 TEST(Watchers, AFollowerSeesTheNewestState) {
   Watchers watchers;
   const auto slot = std::make_shared<ProgressSlot>([] {});
