@@ -48,22 +48,27 @@ void define_series(AgentState& agent, const std::vector<SeriesDefined>& series) 
   for (const SeriesDefined& defined : series) {
     if (defined.ref >= limits::kSeriesPerAgentMax) continue;
     if (agent.refs.size() <= defined.ref) agent.refs.resize(defined.ref + 1);
-    agent.refs[defined.ref] = defined.key;
+    agent.refs[defined.ref] = SeriesRef(defined.key);
   }
 }
 
 // The series of a probe that this agent is to run; null: another one.
 SeriesState* find_series(const State& state, AgentState& agent, std::uint32_t ref) {
-  if (ref >= agent.refs.size() || !agent.refs[ref]) return nullptr;
-  const ProbeKey& key = *agent.refs[ref];
+  if (ref >= agent.refs.size() || !agent.refs[ref].key()) return nullptr;
+  if (SeriesState* series = agent.refs[ref].found()) return series;
+  const ProbeKey& key = *agent.refs[ref].key();
   const auto found = agent.series.find(key);
-  if (found != agent.series.end()) return &found->second;
+  if (found != agent.series.end()) {
+    agent.refs[ref].remember(&found->second);
+    return &found->second;
+  }
   if (!state.inputs || !agent.services.contains(key.service)) return nullptr;
   const auto inputs = state.inputs->probes.find(key);
   if (inputs == state.inputs->probes.end()) return nullptr;
   SeriesState& series = agent.series[key];
   series.inputs = &inputs->second;
   series.window.configure(inputs->second.window);
+  agent.refs[ref].remember(&series);
   return &series;
 }
 
@@ -147,6 +152,7 @@ void select_services(State& state, AgentState& agent) {
     gone.push_back(entry.first);
     return true;
   });
+  if (!gone.empty()) agent.forget();
   for (const ProbeKey& key : gone) recount(state, key);
 }
 

@@ -84,6 +84,7 @@ void carry_series(State& state) {
   state.tallies.clear();  // of the policy before
   for (auto& [name, agent] : state.agents) {
     select_services(state, agent);
+    agent.forget();
     for (auto one = agent.series.begin(); one != agent.series.end();) {
       const auto inputs = state.inputs->probes.find(one->first);
       if (inputs == state.inputs->probes.end()) {

@@ -8,6 +8,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/observation.h"
@@ -37,6 +38,28 @@ struct SeriesState {
   Window window;
 };
 
+// A number that an agent gave a series.
+class SeriesRef {
+ public:
+  SeriesRef() = default;
+  explicit SeriesRef(ProbeKey key) : key_(std::move(key)) {}
+  // A copy finds its own agent's series anew.
+  SeriesRef(const SeriesRef& other) : key_(other.key_) {}
+  SeriesRef(SeriesRef&& other) noexcept = default;
+  SeriesRef& operator=(const SeriesRef& other) { return *this = SeriesRef(other); }
+  SeriesRef& operator=(SeriesRef&& other) noexcept = default;
+  ~SeriesRef() = default;
+
+  [[nodiscard]] const std::optional<ProbeKey>& key() const { return key_; }
+  // Null until it was looked up. In AgentState::series, whose nodes stay where they are.
+  [[nodiscard]] SeriesState* found() const { return found_; }
+  void remember(SeriesState* series) { found_ = series; }
+
+ private:
+  std::optional<ProbeKey> key_;
+  SeriesState* found_ = nullptr;
+};
+
 struct AgentState {
   AgentName name;
   bool attached = false;
@@ -50,8 +73,11 @@ struct AgentState {
   Duration clock_skew{};
   Instant last_seen{};
   std::uint64_t dropped_results = 0;
-  std::vector<std::optional<ProbeKey>> refs;  // of this incarnation
-  std::map<ProbeKey, SeriesState> series;
+  std::vector<SeriesRef> refs;             // of this incarnation
+  std::map<ProbeKey, SeriesState> series;  // whoever erases one makes the refs forget()
+  void forget() {
+    for (SeriesRef& ref : refs) ref.remember(nullptr);
+  }
   bool present = false;  // counted in State::present
 };
 

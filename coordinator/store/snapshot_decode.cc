@@ -305,7 +305,7 @@ void StateDecoder::Parts::take(const pb::SnapshotAgent& from) {
     to.refs.emplace_back();
     if (number == 0) continue;
     if (number > keys_.size()) return reader_.fail("agent: a reference to no key");
-    to.refs.back() = keys_[number - 1].key;
+    to.refs.back() = core::SeriesRef(keys_[number - 1].key);
   }
 }
 

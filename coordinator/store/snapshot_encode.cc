@@ -186,8 +186,8 @@ void Encoder::add_agent(const core::AgentState& agent) {
   to.set_clock_skew_us(us(agent.clock_skew));
   to.set_last_seen_us(unix_us(agent.last_seen));
   to.set_dropped_results(agent.dropped_results);
-  for (const auto& key : agent.refs)
-    to.add_refs(key ? keys_.number_of(*key, *to.mutable_new_keys()) : 0);
+  for (const core::SeriesRef& ref : agent.refs)
+    to.add_refs(ref.key() ? keys_.number_of(*ref.key(), *to.mutable_new_keys()) : 0);
   flush();
   if (!agent.series.empty()) add_series(agent);
 }
