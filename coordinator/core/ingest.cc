@@ -2,6 +2,7 @@
 #include "coordinator/core/ingest.h"
 
 #include <algorithm>
+#include <limits>
 #include <string>
 #include <utility>
 
@@ -27,6 +28,11 @@ void wake_readers(State& state, const ProbeInputs& inputs, bool changed, Instant
       state.service_alarms.set_earlier(service, std::max(now, evaluated + kLookEvery));
     }
   }
+}
+
+// Of numbers that an agent says: two of them must not make a small one.
+void add_claim(std::uint64_t& counter, std::uint64_t more) {
+  counter += std::min(more, std::numeric_limits<std::uint64_t>::max() - counter);
 }
 
 bool is_past(const AgentState& agent, std::uint64_t incarnation) {
@@ -211,10 +217,10 @@ void results_received(Turn& turn, const ResultsReceived& event) {
   if (event.first_seq > next) {
     const std::uint64_t gap = event.first_seq - next;
     const std::uint64_t dropped = std::min(gap, event.dropped_before);
-    agent.dropped_results += dropped;
-    state.counters.dropped_by_agents += dropped;
+    add_claim(agent.dropped_results, dropped);
+    add_claim(state.counters.dropped_by_agents, dropped);
     // What an incarnation sent before this coordinator knew it is not missing here.
-    if (agent.last_seq != 0) state.counters.missing += gap - dropped;
+    if (agent.last_seq != 0) add_claim(state.counters.missing, gap - dropped);
   }
   const std::uint64_t skip = event.first_seq >= next || is_broken(Break::dedup)
                                  ? 0

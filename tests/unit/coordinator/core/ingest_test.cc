@@ -1,6 +1,8 @@
 // Which results count, once, and how long what an agent said may be believed.
 #include "coordinator/core/ingest.h"
 
+#include <limits>
+
 #include "common/limits.h"
 #include "tests/unit/coordinator/core/world.h"
 
@@ -136,6 +138,22 @@ TEST(Ingest, CountsWhatIsMissingApartFromWhatTheAgentDropped) {
   EXPECT_EQ(world.state.counters.dropped_by_agents, 7U);
   EXPECT_EQ(world.state.counters.missing, 3U);
   EXPECT_EQ(world.state.agents.at(AgentName("a")).dropped_results, 7U);
+}
+
+TEST(Ingest, NeverMakesASmallNumberOfTwoLargeClaims) {
+  constexpr std::uint64_t kMost = std::numeric_limits<std::uint64_t>::max();
+  World world = one_agent();
+  for (const std::uint64_t incarnation : {10U, 11U}) {
+    world.attach("a", {{"role", "edge"}}, incarnation);
+    auto batch = world.batch("a", kHealth, observation(Status::ok), world.now);
+    batch.first_seq = kMost - 10;
+    batch.dropped_before = kMost;
+
+    world.step(batch);
+  }
+
+  EXPECT_EQ(world.state.counters.dropped_by_agents, kMost);
+  EXPECT_EQ(world.state.agents.at(AgentName("a")).dropped_results, kMost);
 }
 
 TEST(Ingest, LetsALateResultChangeNothing) {
