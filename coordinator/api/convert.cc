@@ -15,6 +15,7 @@
 #include "common/limits.h"
 #include "common/text.h"
 #include "coordinator/core/step.h"
+#include "coordinator/core/tally.h"
 #include "coordinator/core/warm_up.h"
 #include "proto/wire.h"
 
@@ -125,14 +126,10 @@ void add_probe(const core::State& state, const ProbeKey& key, const policy::Prob
   shown.set_target(text(describe_target(probe.spec.kind)));
   shown.set_status(wire::to_proto(core::probe_status(state, key)));
   shown.set_every_us(probe.spec.every.count());
-  const auto vantages = state.vantages.find(key.service);
-  if (vantages == state.vantages.end()) return;
-  for (const AgentName& name : vantages->second) {
-    const auto agent = state.agents.find(name);
-    if (agent == state.agents.end()) continue;
-    const auto series = agent->second.series.find(key);
-    if (series != agent->second.series.end()) add_vantage(series->second, name, detail, shown);
-  }
+  core::each_vantage(state, key,
+                     [&](const core::AgentState& agent, const core::SeriesState& series) {
+                       add_vantage(series, agent.name, detail, shown);
+                     });
 }
 
 void set_value(const cel::Value& value, v1::FactValue& out) {

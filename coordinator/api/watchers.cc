@@ -5,6 +5,19 @@
 
 namespace firebreak::api {
 
+void Subscription::close() {
+  {
+    const std::lock_guard lock(mutex_);
+    is_closed_ = true;
+  }
+  wake_();
+}
+
+bool Subscription::is_closed() {
+  const std::lock_guard lock(mutex_);
+  return is_closed_;
+}
+
 void WatchQueue::push(std::shared_ptr<const Watched> watched) {
   {
     const std::lock_guard lock(mutex_);
@@ -27,19 +40,6 @@ std::optional<WatchQueue::Item> WatchQueue::take() {
   return item;
 }
 
-void WatchQueue::close() {
-  {
-    const std::lock_guard lock(mutex_);
-    is_closed_ = true;
-  }
-  wake_();
-}
-
-bool WatchQueue::is_closed() {
-  const std::lock_guard lock(mutex_);
-  return is_closed_;
-}
-
 void ProgressSlot::push(std::shared_ptr<const Progress> progress) {
   {
     const std::lock_guard lock(mutex_);
@@ -51,19 +51,6 @@ void ProgressSlot::push(std::shared_ptr<const Progress> progress) {
 std::shared_ptr<const Progress> ProgressSlot::take() {
   const std::lock_guard lock(mutex_);
   return std::exchange(newest_, nullptr);
-}
-
-void ProgressSlot::close() {
-  {
-    const std::lock_guard lock(mutex_);
-    is_closed_ = true;
-  }
-  wake_();
-}
-
-bool ProgressSlot::is_closed() {
-  const std::lock_guard lock(mutex_);
-  return is_closed_;
 }
 
 void Watchers::close() {

@@ -28,24 +28,38 @@ struct Watched {
   core::TimelineEntry entry;
 };
 
-class WatchQueue {
+// What all who watch have in common: being woken, and being told that it is over.
+class Subscription {
+ public:
+  Subscription(const Subscription&) = delete;
+  Subscription& operator=(const Subscription&) = delete;
+  void close();                    // nothing comes any more
+  [[nodiscard]] bool is_closed();  // what was pushed before can still be taken
+
+ protected:
+  // `wake` is called after every push and close(), on the caller's thread and without a lock.
+  explicit Subscription(std::function<void()> wake) : wake_(std::move(wake)) {}
+  ~Subscription() = default;
+
+  const std::function<void()> wake_;
+  std::mutex mutex_;
+
+ private:
+  bool is_closed_ = false;
+};
+
+class WatchQueue final : public Subscription {
  public:
   struct Item {
     std::shared_ptr<const Watched> what;
     std::uint64_t missed = 0;  // just before this one
   };
-  // `wake` is called after every push, on the pusher's thread and without a lock.
-  explicit WatchQueue(std::function<void()> wake) : wake_(std::move(wake)) {}
+  explicit WatchQueue(std::function<void()> wake) : Subscription(std::move(wake)) {}
   void push(std::shared_ptr<const Watched> watched);
   std::optional<Item> take();
-  void close();                    // nothing comes any more
-  [[nodiscard]] bool is_closed();  // what was pushed before can still be taken
 
  private:
-  const std::function<void()> wake_;
-  std::mutex mutex_;
   std::deque<Item> items_;
-  bool is_closed_ = false;
 };
 
 // A validation as it was at a moment.
@@ -54,19 +68,14 @@ struct Progress {
   Instant now;
 };
 
-class ProgressSlot {
+class ProgressSlot final : public Subscription {
  public:
-  explicit ProgressSlot(std::function<void()> wake) : wake_(std::move(wake)) {}
+  explicit ProgressSlot(std::function<void()> wake) : Subscription(std::move(wake)) {}
   void push(std::shared_ptr<const Progress> progress);  // replaces what nobody has taken
   std::shared_ptr<const Progress> take();
-  void close();
-  [[nodiscard]] bool is_closed();
 
  private:
-  const std::function<void()> wake_;
-  std::mutex mutex_;
   std::shared_ptr<const Progress> newest_;
-  bool is_closed_ = false;
 };
 
 class Watchers final : public engine::WatchSink {

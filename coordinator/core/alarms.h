@@ -16,6 +16,10 @@ namespace firebreak::core {
 inline void at_first(std::optional<Instant>& first, std::optional<Instant> at) {
   if (at) first = first ? std::min(*first, *at) : *at;
 }
+// Keeps the later of the two.
+inline void at_last(std::optional<Instant>& last, Instant at) {
+  last = last ? std::max(*last, at) : at;
+}
 
 template <class Key>
 class Alarms {

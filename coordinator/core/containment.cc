@@ -9,6 +9,8 @@
 #include "common/limits.h"
 #include "common/text.h"
 #include "coordinator/core/ingest.h"
+#include "coordinator/core/inputs.h"
+#include "coordinator/core/rules.h"
 #include "coordinator/core/tally.h"
 #include "coordinator/core/timeline.h"
 #include "coordinator/core/warm_up.h"
@@ -29,34 +31,74 @@ const Action* find_action(const State& state, const ActionName& name) {
   return found == state.policy->actions.end() ? nullptr : &found->second;
 }
 
-// The agents that see the service fail now.
-std::vector<std::string> failing_agents(const State& state, const ServiceName& service,
-                                        Instant now) {
-  std::vector<std::string> targets;
-  const auto vantages = state.vantages.find(service);
-  if (vantages == state.vantages.end()) return targets;
-  for (const AgentName& name : vantages->second) {
-    const AgentState& agent = state.agents.at(name);
-    const bool fails = std::any_of(agent.series.begin(), agent.series.end(), [&](const auto& one) {
-      const policy::Probe* probe = state.policy->find_probe(one.first);
-      return one.first.service == service && probe != nullptr &&
-             one.second.confirmed == Status::critical &&
-             is_fresh(agent, one.second, probe->spec, now);
-    });
-    if (fails) targets.push_back(name.str());
+// A result since contradicts the verdict, and is yet to be confirmed.
+bool is_doubted(const SeriesState& series) {
+  return series.suspected_since != Instant{};
+}
+
+// The last instant at which what the agent has seen fail of the service may be used: now, when its
+// newest results contradict that. Empty: it sees nothing fail.
+std::optional<Instant> sees_fault_until(const State& state, const AgentState& agent,
+                                        const ServiceName& service) {
+  std::optional<Instant> until;
+  for (const auto& [key, series] : agent.series) {
+    if (key.service != service || series.confirmed != Status::critical) continue;
+    const policy::Probe* probe = state.policy->find_probe(key);
+    if (probe != nullptr && is_fresh(agent, series, probe->spec, state.now))
+      at_last(until, is_doubted(series) ? state.now : fresh_until(series, probe->spec));
   }
-  return targets;
+  return until;
+}
+
+bool sees_fault(const State& state, const ServiceName& service, const AgentName& agent) {
+  const auto vantages = state.vantages.find(service);
+  return vantages != state.vantages.end() && vantages->second.contains(agent) &&
+         sees_fault_until(state, state.agents.at(agent), service).has_value();
 }
 
 std::vector<std::string> targets_of(const State& state, const Action& action,
-                                    const ServiceName& service, Instant now) {
+                                    const ServiceName& service) {
   const auto* host = std::get_if<HostAction>(&action.how);
   if (host == nullptr) return {kCoordinator};
-  if (!host->on) return failing_agents(state, service, now);
   std::vector<std::string> targets;
   for (const auto& [name, agent] : state.agents)
-    if (host->on->evaluate(selector_bindings(agent)).is_true()) targets.push_back(name.str());
+    if (host->on ? host->on->evaluate(selector_bindings(agent)).is_true()
+                 : sees_fault(state, service, name))
+      targets.push_back(name.str());
   return targets;
+}
+
+// The last instant at which the results that the service's rules stand on may be used, as above:
+// those that fail, or where none does all that they read. Empty: they stand on facts alone.
+std::optional<Instant> evidence_until(const State& state, const ServiceName& service) {
+  std::optional<Instant> failing, fresh;
+  const auto inputs = state.inputs->services.find(service);
+  if (inputs == state.inputs->services.end()) return std::nullopt;
+  for (const auto& [key, probe] : inputs->second.probes) {
+    if (probe->probe == nullptr) continue;
+    const ProbeSpec& spec = probe->probe->spec;
+    each_vantage(state, key, [&](const AgentState& agent, const SeriesState& series) {
+      if (!is_fresh(agent, series, spec, state.now)) return;
+      const Instant until = is_doubted(series) ? state.now : fresh_until(series, spec);
+      at_last(fresh, until);
+      if (series.confirmed == Status::critical) at_last(failing, until);
+    });
+  }
+  return failing ? failing : fresh;
+}
+
+// By when an order must have begun. How long its commit and its way take nobody knows yet; what it
+// stands on is not to be stale by then.
+Instant order_ends(const State& state, const Incident& incident, const Action& action,
+                   const Step& step) {
+  const Instant latest = state.now + limits::kOrderLifetime;
+  if (incident.declared_severity) return latest;
+  const auto* host = std::get_if<HostAction>(&action.how);
+  const auto until =
+      host != nullptr && !host->on
+          ? sees_fault_until(state, state.agents.at(AgentName(step.target)), incident.service)
+          : evidence_until(state, incident.service);
+  return until ? std::min(latest, *until) : latest;
 }
 
 // The first step in the queue becomes one step for each target, in the order of their names.
@@ -64,7 +106,7 @@ void choose_targets(Turn& turn, Incident& incident, const Action& action) {
   std::deque<Step>& due = incident.playbook->due;
   const Step step = due.front();
   due.pop_front();
-  const auto targets = targets_of(turn.state, action, incident.service, turn.now);
+  const auto targets = targets_of(turn.state, action, incident.service);
   if (targets.empty())
     add_entry(turn, incident, "action", kEngine,
               step.action.str() + " skipped: no agent is a target now");
@@ -73,24 +115,20 @@ void choose_targets(Turn& turn, Incident& incident, const Action& action) {
 }
 
 // Why the step must not be done now; empty: it may.
-std::string objection(const Turn& turn, const Incident& incident, const Action& action,
+std::string objection(const State& state, const Incident& incident, const Action& action,
                       const Step& step) {
-  const State& state = turn.state;
   Duration cooldown = action.cooldown;
   const auto& own = state.policy->playbooks[incident.playbook->playbook].cooldown;
   if (own) cooldown = std::max(cooldown, *own);
   const auto last = state.action_last.find({step.action, step.target});
-  if (last != state.action_last.end() && turn.now - last->second < cooldown)
+  if (last != state.action_last.end() && state.now - last->second < cooldown)
     return "cooldown until " + format_utc(last->second + cooldown) + " UTC";
   const auto* host = std::get_if<HostAction>(&action.how);
   if (host == nullptr) return {};
   const auto agent = state.agents.find(AgentName(step.target));
   if (agent == state.agents.end() || !agent->second.attached) return "the agent is not attached";
-  if (!host->on) {
-    const auto failing = failing_agents(state, incident.service, turn.now);
-    if (std::find(failing.begin(), failing.end(), step.target) == failing.end())
-      return "its probes of the service do not fail any more";
-  }
+  if (!host->on && !sees_fault(state, incident.service, AgentName(step.target)))
+    return "its probes of the service do not fail any more";
   return {};
 }
 
@@ -101,7 +139,7 @@ void keep_bounded(Incident& incident) {
   if (oldest != incident.actions.end()) incident.actions.erase(oldest);
 }
 
-void order(Turn& turn, Incident& incident, const Action& action, const Step& step) {
+void order(Turn& turn, Incident& incident, const Action& action, const Step& step, Instant ends) {
   keep_bounded(incident);
   ActionRun run;
   run.id = ActionId(turn.next_id("act"));
@@ -111,17 +149,15 @@ void order(Turn& turn, Incident& incident, const Action& action, const Step& ste
   run.on_host = std::holds_alternative<HostAction>(action.how);
   run.stage = step.stage;
   run.ordered = turn.now;
-  run.expires = turn.now + limits::kOrderLifetime + action.timeout + limits::kOutcomeGrace;
+  run.expires = ends + action.timeout + limits::kOutcomeGrace;
   const auto* host = std::get_if<HostAction>(&action.how);
   if (host != nullptr) {
     turn.emit(OrderHostAction{
-        run.id, AgentName(run.target), host->entry, host->parameters,
-        turn.now + limits::kOrderLifetime, incident.id,
+        run.id, AgentName(run.target), host->entry, host->parameters, ends, incident.id,
         incident.severity_name + " " + incident.service.str() + ": " + incident.title});
   } else {
-    run.expires = turn.now + action.timeout + limits::kOutcomeGrace;
     turn.emit(RunHttpAction{run.id, std::get<policy::HttpAction>(action.how), action.timeout,
-                            incident.id});
+                            incident.id, ends});
   }
   turn.state.action_last[{step.action, step.target}] = turn.now;
   turn.state.actions_running[run.id] = incident.id;
@@ -129,6 +165,15 @@ void order(Turn& turn, Incident& incident, const Action& action, const Step& ste
   incident.playbook->verify_failed = false;
   add_entry(turn, incident, "action", kEngine, name_of(run) + " ordered (" + run.id.str() + ")");
   incident.actions.push_back(std::move(run));
+}
+
+// Whether the first step, whose target is chosen, must wait for a newer result.
+bool awaits_result(const State& state, const Incident& incident) {
+  const Step& step = incident.playbook->due.front();
+  const Action* action = find_action(state, step.action);
+  return action != nullptr && !step.target.empty() &&
+         objection(state, incident, *action, step).empty() &&
+         order_ends(state, incident, *action, step) <= state.now;
 }
 
 // The first step that is due: ordered, said, or put aside with the reason.
@@ -148,14 +193,14 @@ void next_step(Turn& turn, Incident& incident) {
   }
   playbook.due.pop_front();
   const std::string what = step.action.str() + " on " + step.target;
-  const std::string against = objection(turn, incident, *action, step);
+  const std::string against = objection(turn.state, incident, *action, step);
   if (!against.empty()) {
     add_entry(turn, incident, "action", kEngine, what + " skipped: " + against);
     return;
   }
   const Mode mode = turn.state.policy->playbooks[playbook.playbook].mode;
   if (mode == Mode::enforce) {
-    order(turn, incident, *action, step);
+    order(turn, incident, *action, step, order_ends(turn.state, incident, *action, step));
     return;
   }
   const bool advises = mode == Mode::advise;
@@ -269,8 +314,15 @@ void contain(Turn& turn, Incident& incident) {
   PlaybookRun& playbook = *incident.playbook;
   while (!playbook.due.empty() && !is_action_running(incident) && incident.verifications.empty()) {
     if (playbook.wait_until && *playbook.wait_until > turn.now && !playbook.verify_failed) return;
+    if (awaits_result(turn.state, incident)) return;
     next_step(turn, incident);
   }
+}
+
+bool may_begin(const State& state, const IncidentId& id, Instant ends, Instant now) {
+  const auto incident = state.incidents.find(id);
+  return now < ends && incident != state.incidents.end() && !incident->second.resolved &&
+         !incident->second.quiet_since;
 }
 
 std::optional<Instant> containment_due(const State& state, const Incident& incident) {
@@ -288,6 +340,8 @@ std::optional<Instant> containment_due(const State& state, const Incident& incid
     at_first(next, *playbook.wait_until);
   const auto frozen = frozen_until(state, state.now);
   if (!playbook.due.empty() && frozen) at_first(next, *frozen);
+  if (!playbook.due.empty() && !frozen && awaits_result(state, incident))
+    at_first(next, state.now + kLookEvery);
   return next;
 }
 

@@ -15,6 +15,9 @@ void end_playbook(Incident& incident);
 
 // Begins the stages that are due and the next action; gives up on what got no answer in time.
 void contain(Turn& turn, Incident& incident);
+// Whether an order that `ends` then may still be sent: there is time, and the fault is still there.
+[[nodiscard]] bool may_begin(const State& state, const IncidentId& incident, Instant ends,
+                             Instant now);
 // "restart-web on web-1".
 [[nodiscard]] std::string name_of(const ActionRun& run);
 [[nodiscard]] bool is_action_running(const Incident& incident);
@@ -22,6 +25,8 @@ void contain(Turn& turn, Incident& incident);
 [[nodiscard]] std::optional<Instant> containment_due(const State& state, const Incident& incident);
 
 void action_reported(Turn& turn, const ActionReported& event);
+// The step goes back to where it came from: it is decided again on what is known by then.
+void order_lapsed(Turn& turn, const OrderLapsed& event);
 // The answer to a probe that an action asked for.
 void verification_answered(Turn& turn, const ProbeNowFinished& event);
 // The coordinator's own actions cannot have outlived it.

@@ -30,7 +30,8 @@ struct SendProbeNow {
 };
 
 // Durable (outbox): an order is sent, and sent again after a reconnect or restart, until an outcome
-// is committed or it expires; the host runs an id at most once.
+// is committed or it expires; the host runs an id at most once. It expires before the results it
+// stands on are stale: how long the commit and the way took, nobody can know beforehand.
 struct OrderHostAction {
   ActionId action;
   AgentName agent;
@@ -40,12 +41,14 @@ struct OrderHostAction {
   IncidentId incident;
   std::string reason;
 };
-// Durable: tried at most once; a restart in the middle makes it unknown.
+// Durable: tried at most once, and not begun after it expires; a restart in the middle makes it
+// unknown.
 struct RunHttpAction {
   ActionId action;
   policy::HttpAction http;
   Duration timeout{};
   IncidentId incident;
+  Instant expires{};
 };
 enum class NotificationKind {
   opened,

@@ -72,6 +72,12 @@ struct ActionReported {
   std::string detail;
 };
 
+// When its commit was done the order's time or its reason was over: it was not sent, and never will
+// be.
+struct OrderLapsed {
+  ActionId action;
+};
+
 struct NotificationFinished {
   NotificationId notification;
   bool delivered = false;  // false: given up for good
@@ -137,6 +143,6 @@ struct Tick {};
 
 using Event =
     std::variant<AgentAttached, AgentDetached, ResultsReceived, ProbeNowFinished, ActionReported,
-                 NotificationFinished, OperatorAsked, PolicyChanged, Started, Tick>;
+                 NotificationFinished, OperatorAsked, PolicyChanged, Started, Tick, OrderLapsed>;
 
 }  // namespace firebreak::core

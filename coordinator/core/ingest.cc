@@ -120,7 +120,9 @@ void take_row(State& state, AgentState& agent, const ResultRow& row) {
   if (agent.attached && !series->live && series->confirmed_at == observed)
     changed = series->live = true;
   series->observed = observed;
+  const bool was_counted = series->counted;
   count(state, agent, *series);
+  if (series->counted != was_counted) changed = true;  // silent for long, and back
   if (seen.status != Status::unknown && series->window.span() > Duration{0}) {
     Window::Sample sample{seen.status == Status::critical, seen.latency, {}};
     if (!seen.values.empty()) sample.value = seen.values.front().value;
@@ -165,9 +167,10 @@ void select_services(State& state, AgentState& agent) {
 void lose_agent(Turn& turn, AgentState& agent) {
   agent.attached = false;
   count_presence(turn.state, agent);
+  // After a start the others' verdict waits for it no longer, whatever it has said.
+  const bool is_awaited = is_warming_up(turn.state, turn.now);
   for (auto& [key, series] : agent.series) {
-    // After a start the others' verdict waits for it no longer, whatever it has said.
-    const bool matters = series.live || is_warming_up(turn.state, turn.now);
+    const bool matters = series.live || is_awaited;
     series.live = false;
     uncount(turn.state, series);
     if (matters && series.inputs != nullptr)

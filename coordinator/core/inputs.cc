@@ -10,8 +10,20 @@ namespace {
 
 using policy::Signal;
 
-bool is_windowed(Signal signal) {
+enum class Reads { verdict, newest, window };
+
+Reads what_reads(Signal signal) {
   switch (signal) {
+    case Signal::available:
+    case Signal::status:
+    case Signal::failing_for:
+    case Signal::failing_agents:
+    case Signal::failing_share:
+      return Reads::verdict;
+    case Signal::age:
+    case Signal::value:
+    case Signal::latency:
+      return Reads::newest;
     case Signal::min_value:
     case Signal::max_value:
     case Signal::avg_value:
@@ -22,22 +34,25 @@ bool is_windowed(Signal signal) {
     case Signal::p99:
     case Signal::error_rate:
     case Signal::samples:
-      return true;
-    default:
-      return false;
+      break;
   }
+  return Reads::window;
 }
 
-bool is_verdict(Signal signal) {
-  switch (signal) {
-    case Signal::available:
-    case Signal::status:
-    case Signal::failing_for:
-    case Signal::failing_agents:
-    case Signal::failing_share:
-      return true;
-    default:
-      return false;
+void note_reading(const SignalCall& signal, Reading& reading, ServiceInputs& mine) {
+  switch (what_reads(signal.signal)) {
+    case Reads::verdict:
+      reading.verdict = true;
+      if (signal.signal == Signal::failing_for) mine.grows = true;
+      break;
+    case Reads::newest:
+      reading.newest = true;
+      if (signal.signal == Signal::age) mine.ages = true;
+      break;
+    case Reads::window:
+      reading.windowed = mine.grows = true;
+      mine.longest = std::max(mine.longest, signal.window);
+      break;
   }
 }
 
@@ -49,18 +64,7 @@ void read_rule(const cel::Program& program, const ServiceName& service, Inputs& 
     mine.probes[signal->probe] = nullptr;  // known at the end
     ProbeInputs& probe = inputs.probes[signal->probe];
     probe.window = std::max(probe.window, signal->window);
-    Reading& reading = probe.readers[service];
-    if (is_windowed(signal->signal)) {
-      reading.windowed = mine.grows = true;
-      mine.longest = std::max(mine.longest, signal->window);
-    } else if (is_verdict(signal->signal)) {
-      reading.verdict = true;
-    }
-    if (signal->signal == Signal::value || signal->signal == Signal::latency ||
-        signal->signal == Signal::age)
-      reading.newest = true;
-    if (signal->signal == Signal::age) mine.ages = true;
-    if (signal->signal == Signal::failing_for) mine.grows = true;
+    note_reading(*signal, probe.readers[service], mine);
   }
   for (const cel::Read& read : program.reads()) {
     constexpr std::string_view kFacts = "facts.";

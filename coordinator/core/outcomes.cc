@@ -91,7 +91,41 @@ void finish(Turn& turn, Incident& incident, ActionRun& run, const ActionReported
   if (!late) verify(turn, incident, run);
 }
 
+// Back to the front of the queue, if its playbook is still the one that runs.
+void give_back(State& state, Incident& incident, const ActionRun& run) {
+  if (!incident.playbook || incident.playbook->since > run.ordered) return;
+  PlaybookRun& playbook = *incident.playbook;
+  const auto& stages = state.policy->playbooks[playbook.playbook].stages;
+  if (run.stage >= std::min(playbook.next_stage, stages.size())) return;
+  const auto& actions = stages[run.stage].actions;
+  if (std::find(actions.begin(), actions.end(), run.name) == actions.end()) return;
+  playbook.due.push_front({run.stage, run.name, run.target});
+}
+
 }  // namespace
+
+void order_lapsed(Turn& turn, const OrderLapsed& event) {
+  State& state = turn.state;
+  const Found found = find_run(state, event.action);
+  if (found.run == nullptr || is_final(found.run->state)) return;
+  ActionRun& run = *found.run;
+  run.state = ActionState::refused;
+  run.finished = turn.now;
+  run.detail =
+      found.incident->quiet_since || found.incident->resolved
+          ? "the fault was over before it was written down; it was not sent"
+          : "writing it down took longer than what it stands on stays fresh; it was not sent";
+  state.actions_running.erase(run.id);
+  // It has spent nothing.
+  const auto last = state.action_last.find({run.name, run.target});
+  if (last != state.action_last.end() && last->second == run.ordered) state.action_last.erase(last);
+  const std::string text = name_of(run) + " refused: " + run.detail;
+  add_entry(turn, *found.incident, "action", kEngine, text);
+  turn.attend.insert(found.incident->id);
+  if (found.incident->resolved) return;
+  notify(turn, *found.incident, NotificationKind::action, text);
+  give_back(state, *found.incident, run);
+}
 
 void action_reported(Turn& turn, const ActionReported& event) {
   const bool final = is_final(event.state);

@@ -20,19 +20,6 @@ cel::Value missing(const ProbeKey& key, const char* what) {
   return cel::Unknown{{key.service.str() + "/" + key.probe.str() + ": " + what}};
 }
 
-// Calls `visit` with every vantage point that has ever sent a result of the probe.
-template <class Visit>
-void each_vantage(const State& state, const ProbeKey& key, Visit visit) {
-  const auto vantages = state.vantages.find(key.service);
-  if (vantages == state.vantages.end()) return;
-  for (const AgentName& name : vantages->second) {
-    const auto agent = state.agents.find(name);
-    if (agent == state.agents.end()) continue;
-    const auto series = agent->second.series.find(key);
-    if (series != agent->second.series.end()) visit(agent->second, series->second);
-  }
-}
-
 const policy::Probe* find_probe(const State& state, const ProbeKey& key) {
   return state.policy ? state.policy->find_probe(key) : nullptr;
 }
@@ -68,22 +55,6 @@ int missing_vantages(const State& state, const ProbeKey& key, int fresh, Instant
   if (!is_warming_up(state, now)) return 0;
   const auto present = state.present.find(key.service);
   return present == state.present.end() ? 0 : std::max(present->second - fresh, 0);
-}
-
-// As recount() counts, where it may not write.
-ProbeTally look_at_each(const State& state, const ProbeKey& key, const ProbeSpec& spec,
-                        Instant now) {
-  ProbeTally tally;
-  each_vantage(state, key, [&](const AgentState& agent, const SeriesState& series) {
-    tally.newest = std::max(tally.newest, series.observed);
-    if (!is_fresh(agent, series, spec, now)) return;
-    ++tally.fresh;
-    tally.next_stale = std::min(tally.next_stale, fresh_until(series, spec) + Duration{1});
-    if (series.confirmed == Status::warning) ++tally.warnings;
-    if (series.confirmed == Status::critical) tally.failing_since.push_back(series.confirmed_since);
-  });
-  std::sort(tally.failing_since.begin(), tally.failing_since.end());
-  return tally;
 }
 
 ProbeView view_of(const State& state, const ProbeKey& key, const policy::Probe& probe,
@@ -187,7 +158,7 @@ ProbeView view_probe(const State& state, const ProbeKey& key, const ProbeInputs&
   const ProbeTally* tally = find_tally(state, inputs);
   if (tally != nullptr && now < tally->next_stale)
     return view_of(state, key, *inputs.probe, *tally, now);
-  return view_of(state, key, *inputs.probe, look_at_each(state, key, inputs.probe->spec, now), now);
+  return view_of(state, key, *inputs.probe, count_anew(state, key, inputs.probe->spec, now), now);
 }
 
 ProbeView view_probe(const State& state, const ProbeKey& key, Instant now) {

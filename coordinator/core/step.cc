@@ -54,6 +54,7 @@ struct Take {
   void operator()(const PolicyChanged& event) const { policy_changed(turn, event); }
   void operator()(const Started& event) const { started(turn, event); }
   void operator()(const Tick& /*event*/) const {}
+  void operator()(const OrderLapsed& event) const { order_lapsed(turn, event); }
 };
 
 // Whether anything was to do.

@@ -2,6 +2,7 @@
 #include "coordinator/core/tally.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "common/assert.h"
 #include "common/limits.h"
@@ -16,13 +17,11 @@ ProbeTally* tally_of(State& state, const ProbeInputs* inputs) {
   return tally == nullptr ? nullptr : &state.tallies[inputs->number];
 }
 
+// Leaves failing_since to be sorted.
 void add(ProbeTally& tally, const SeriesState& series, const ProbeSpec& spec) {
   ++tally.fresh;
   if (series.confirmed == Status::warning) ++tally.warnings;
-  if (series.confirmed == Status::critical)
-    tally.failing_since.insert(std::upper_bound(tally.failing_since.begin(),
-                                                tally.failing_since.end(), series.confirmed_since),
-                               series.confirmed_since);
+  if (series.confirmed == Status::critical) tally.failing_since.push_back(series.confirmed_since);
   tally.next_stale = std::min(tally.next_stale, fresh_until(series, spec) + Duration{1});
 }
 
@@ -32,6 +31,18 @@ void see(ProbeTally& tally, const AgentState& agent, SeriesState& series, const 
   const bool fresh = is_fresh(agent, series, spec, now);
   if (fresh && !series.counted) add(tally, series, spec);
   series.counted = fresh;
+}
+
+void sort(ProbeTally& tally) {
+  std::sort(tally.failing_since.begin(), tally.failing_since.end());
+}
+
+// Of which all but the last are sorted.
+void sort_last(ProbeTally& tally) {
+  auto& times = tally.failing_since;
+  if (times.empty()) return;
+  const auto last = std::prev(times.end());
+  std::rotate(std::upper_bound(times.begin(), last, *last), last, times.end());
 }
 
 }  // namespace
@@ -52,6 +63,7 @@ void count(State& state, const AgentState& agent, SeriesState& series) {
   const ProbeSpec& spec = series.inputs->probe->spec;
   if (series.counted && !is_fresh(agent, series, spec, state.now)) uncount(state, series);
   see(*tally, agent, series, spec, state.now);
+  sort_last(*tally);
 }
 
 void uncount(State& state, SeriesState& series) {
@@ -74,16 +86,21 @@ void recount(State& state, const ProbeKey& key) {
   ProbeTally* tally = tally_of(state, &inputs->second);
   if (tally == nullptr) return;
   *tally = {};
-  const auto vantages = state.vantages.find(key.service);
-  if (vantages == state.vantages.end()) return;
-  for (const AgentName& name : vantages->second) {
-    const auto agent = state.agents.find(name);
-    if (agent == state.agents.end()) continue;
-    const auto series = agent->second.series.find(key);
-    if (series == agent->second.series.end()) continue;
-    series->second.counted = false;
-    see(*tally, agent->second, series->second, inputs->second.probe->spec, state.now);
-  }
+  each_vantage(state, key, [&](const AgentState& agent, SeriesState& series) {
+    series.counted = false;
+    see(*tally, agent, series, inputs->second.probe->spec, state.now);
+  });
+  sort(*tally);
+}
+
+ProbeTally count_anew(const State& state, const ProbeKey& key, const ProbeSpec& spec, Instant now) {
+  ProbeTally tally;
+  each_vantage(state, key, [&](const AgentState& agent, const SeriesState& series) {
+    tally.newest = std::max(tally.newest, series.observed);
+    if (is_fresh(agent, series, spec, now)) add(tally, series, spec);
+  });
+  sort(tally);
+  return tally;
 }
 
 void recount_when_stale(State& state, const ProbeKey& key, const ProbeInputs& inputs) {
@@ -107,13 +124,15 @@ void recount_all(State& state) {
         see(*tally, agent, series, series.inputs->probe->spec, state.now);
     }
   }
+  for (ProbeTally& tally : state.tallies) sort(tally);
 }
 
 void set_next_stale(State& state, const ProbeKey& key, Instant at) {
   if (!state.inputs) return;
   const auto inputs = state.inputs->probes.find(key);
   if (inputs == state.inputs->probes.end()) return;
-  if (ProbeTally* tally = tally_of(state, &inputs->second)) tally->next_stale = at;
+  if (ProbeTally* tally = tally_of(state, &inputs->second))
+    tally->next_stale = std::min(tally->next_stale, at);
 }
 
 void count_presence(State& state, AgentState& agent) {

@@ -2,12 +2,29 @@
 // 10,000 agents costs as much as one over three.
 #pragma once
 
+#include <type_traits>
+
 #include "coordinator/core/state.h"
 
 namespace firebreak::core {
 
 // Nothing of it is looked at before this.
 inline constexpr Instant kNever = Instant::max();
+
+// Calls `visit` with every vantage point that has ever sent a result of the probe. `Memory` is
+// State, constant or not.
+template <class Memory, class Visit>
+void each_vantage(Memory& state, const ProbeKey& key, Visit visit) {
+  static_assert(std::is_same_v<std::remove_const_t<Memory>, State>);
+  const auto vantages = state.vantages.find(key.service);
+  if (vantages == state.vantages.end()) return;
+  for (const AgentName& name : vantages->second) {
+    const auto agent = state.agents.find(name);
+    if (agent == state.agents.end()) continue;
+    const auto series = agent->second.series.find(key);
+    if (series != agent->second.series.end()) visit(agent->second, series->second);
+  }
+}
 
 // Counts a series as it is at state.now: after anything changed that is_fresh() reads of it.
 void count(State& state, const AgentState& agent, SeriesState& series);
@@ -20,7 +37,11 @@ void recount(State& state, const ProbeKey& key);
 // Counts everything from nothing: after the policy changed, or the state was read back.
 void recount_all(State& state);
 
-// As a snapshot remembers it, after recount_all().
+// What a recount would give at `now`, without keeping it.
+[[nodiscard]] ProbeTally count_anew(const State& state, const ProbeKey& key, const ProbeSpec& spec,
+                                    Instant now);
+
+// As a snapshot remembers it, after recount_all(): never later than what was counted then.
 void set_next_stale(State& state, const ProbeKey& key, Instant at);
 
 // Counts the agent among those that are there or awaited: after it attached, went, or came back.

@@ -5,6 +5,7 @@
 #include <utility>
 #include <variant>
 
+#include "coordinator/core/containment.h"
 #include "coordinator/core/step.h"
 
 namespace firebreak::engine {
@@ -28,7 +29,28 @@ struct Dispatcher {
   void operator()(const core::PublishValidation& effect) { sinks.watchers->publish(effect, state); }
 };
 
+// Null: it may go out.
+const ActionId* lapsed(const core::Effect& effect, const core::State& state, Instant now) {
+  const auto judge = [&](const auto& order) {
+    return core::may_begin(state, order.incident, order.expires, now) ? nullptr : &order.action;
+  };
+  if (const auto* order = std::get_if<core::OrderHostAction>(&effect)) return judge(*order);
+  if (const auto* http = std::get_if<core::RunHttpAction>(&effect)) return judge(*http);
+  return nullptr;
+}
+
 }  // namespace
+
+std::vector<ActionId> take_lapsed(std::vector<core::Effect>& effects, const core::State& state,
+                                  Instant now) {
+  std::vector<ActionId> taken;
+  std::erase_if(effects, [&](const core::Effect& effect) {
+    const ActionId* action = lapsed(effect, state, now);
+    if (action != nullptr) taken.push_back(*action);
+    return action != nullptr;
+  });
+  return taken;
+}
 
 void dispatch(std::vector<core::Effect> effects, const core::State& state, const Sinks& sinks) {
   Dispatcher dispatcher{state, sinks, {}};

@@ -82,7 +82,8 @@ class Engine::Loop {
   void let_go();
   void add_tick_if_due(Instant at);
   void answer(std::vector<Input>& inputs, const std::vector<Result<>>& verdicts, const View& view);
-  void let_out(Ledger::Committed committed);
+  std::vector<ActionId> let_out(Ledger::Committed committed);
+  void give_back(const std::vector<ActionId>& lapsed);
   void give_up(const std::vector<Input>& inputs);
   void push(Input input);
   [[nodiscard]] bool is_full() const {
@@ -191,7 +192,8 @@ bool Engine::Loop::inspect(Reader reader) {
 }
 
 void Engine::Loop::run(Ledger::Committed first) {
-  let_out(std::move(first));
+  // What lapsed among the orders of earlier lives may have been sent by them.
+  (void)let_out(std::move(first));
   for (;;) {
     Batch batch;
     {
@@ -270,7 +272,7 @@ bool Engine::Loop::write(Batch batch, const std::vector<Result<>>& verdicts, Ins
   }
   const View view{ledger_->state(), at, ledger_->store()};
   answer(batch.inputs, verdicts, view);
-  let_out(std::move(committed));
+  give_back(let_out(std::move(committed)));
   for (const Reader& reader : batch.readers) reader(view);
   return true;
 }
@@ -347,9 +349,18 @@ void Engine::Loop::answer(std::vector<Input>& inputs, const std::vector<Result<>
   }
 }
 
-void Engine::Loop::let_out(Ledger::Committed committed) {
+// Gives the orders that were not sent, for their commit took too long.
+std::vector<ActionId> Engine::Loop::let_out(Ledger::Committed committed) {
   for (const ActionId& action : committed.actions_ended) sinks_.agents->order_ended(action);
+  auto lapsed = take_lapsed(committed.effects, ledger_->state(), now());
   dispatch(std::move(committed.effects), ledger_->state(), sinks_);
+  return lapsed;
+}
+
+// The core decides anew.
+void Engine::Loop::give_back(const std::vector<ActionId>& lapsed) {
+  const std::lock_guard lock(mutex_);
+  for (const ActionId& action : lapsed) push({core::OrderLapsed{action}, {}, {}});
 }
 
 // Nothing more is taken; whoever waits is told so.

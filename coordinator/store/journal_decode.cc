@@ -207,6 +207,9 @@ core::Event get_event(const pb::Entry& entry, const PolicyCompiler& compile, Rea
       return core::Started{entry.started().epoch()};
     case pb::Entry::kTick:
       return core::Tick{};
+    case pb::Entry::kOrderLapsed:
+      return core::OrderLapsed{
+          reader.name<ActionId>(entry.order_lapsed().action(), "order lapsed: action")};
     case pb::Entry::EVENT_NOT_SET:
       break;
   }
@@ -237,6 +240,7 @@ core::RunHttpAction get(const pb::RunHttpAction& from, Reader& reader) {
   to.http.expect_status = {from.expect_status().begin(), from.expect_status().end()};
   to.timeout = Duration{from.timeout_us()};
   to.incident = IncidentId(from.incident());
+  to.expires = instant(from.expires_us());
   return to;
 }
 

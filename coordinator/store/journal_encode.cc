@@ -101,6 +101,9 @@ struct EventWriter {
     entry.mutable_started()->set_epoch(from.epoch);
   }
   void operator()(const core::Tick&) const { entry.mutable_tick(); }
+  void operator()(const core::OrderLapsed& from) const {
+    entry.mutable_order_lapsed()->set_action(from.action.str());
+  }
 };
 
 struct RequestWriter {
@@ -169,6 +172,7 @@ void put(const core::RunHttpAction& from, pb::RunHttpAction& to) {
   for (const std::string& status : from.http.expect_status) to.add_expect_status(status);
   to.set_timeout_us(us(from.timeout));
   to.set_incident(from.incident.str());
+  to.set_expires_us(unix_us(from.expires));
 }
 
 void put(const core::SendNotification& from, pb::SendNotification& to) {

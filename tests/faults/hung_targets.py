@@ -103,5 +103,5 @@ def check(titles, seen, began, over, findings):
     for probe in (("web", "health"), ("cache", "ping")):
         times = [at / 1e6 for at, status in seen[probe] if began <= at / 1e6 <= over and status != 0]
         # One at a time, and each of them ends.
-        if len(times) < ENOUGH * (over - began) / (TIMEOUT + EVERY) - 1:
+        if len(times) < int((over - began) / (TIMEOUT + EVERY)) - 1:
             findings.complain("other", f"{probe} ended {len(times)} times in {over - began:.1f} s of hanging")

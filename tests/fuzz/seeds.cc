@@ -309,6 +309,7 @@ void journal_seeds() {
     effects.add('i', store::encode_incident(incident));
   }
   step(core::AgentDetached{attached.agent, 1, "gone"});
+  step(core::OrderLapsed{ActionId("a-1")});
   step(core::Tick{});
   effects.write("journal", "effects");
   Seed snapshot;

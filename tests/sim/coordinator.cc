@@ -63,7 +63,7 @@ void Coordinator::start() {
 }
 
 void Coordinator::serve(engine::Ledger::Committed first) {
-  let_out(std::move(first));
+  (void)let_out(std::move(first));
   world_.say("coordinator", [&] {
     return std::to_string(host_.id) + " serves, epoch " + std::to_string(state().epoch);
   });
@@ -171,7 +171,8 @@ void Coordinator::write(std::shared_ptr<std::vector<std::function<void()>>> answ
   after_sync([this, answers, done = std::make_shared<engine::Ledger::Committed>(std::move(*done))] {
     check_state();
     for (const auto& answer : *answers) answer();
-    let_out(std::move(*done));
+    for (const ActionId& lapsed : let_out(std::move(*done)))
+      queue_.push_back({core::OrderLapsed{lapsed}, {}, false});
     ledger_->snapshot(now(), world_.chance_in(100, world_.rng));
     if (queue_.empty())
       wait_for_due();
@@ -216,9 +217,11 @@ void Coordinator::wait_for_due() {
   });
 }
 
-void Coordinator::let_out(engine::Ledger::Committed committed) {
+std::vector<ActionId> Coordinator::let_out(engine::Ledger::Committed committed) {
   for (const ActionId& action : committed.actions_ended) order_ended(action);
+  auto lapsed = engine::take_lapsed(committed.effects, state(), now());
   engine::dispatch(std::move(committed.effects), state(), {this, this, this});
+  return lapsed;
 }
 
 // --- Effects -------------------------------------------------------------------------------------

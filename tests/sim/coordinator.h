@@ -86,7 +86,7 @@ class Coordinator final : public engine::AgentSink,
   void write(std::shared_ptr<std::vector<std::function<void()>>> answers, Duration retry_after);
   void after_sync(std::function<void()> what);
   void wait_for_due();
-  void let_out(engine::Ledger::Committed committed);
+  std::vector<ActionId> let_out(engine::Ledger::Committed committed);
   void fail(const std::string& why);
   [[nodiscard]] bool is_full() const;
   void check_state() const;

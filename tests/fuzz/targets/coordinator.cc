@@ -113,7 +113,10 @@ class Driver {
         said.state = static_cast<core::ActionState>(
             numbers.number(static_cast<int>(core::ActionState::unknown) + 1));
         said.output = to_valid_text(numbers.rest());
-        world_.take(said);
+        if (said.state == core::ActionState::ordered)
+          world_.take(core::OrderLapsed{said.action});
+        else
+          world_.take(said);
       }
     } else if (const auto open = world_.next_notification()) {
       const bool delivered = numbers.number(2) == 0;

@@ -206,9 +206,10 @@ TEST(JournalCodec, KeepsAPolicyAsItsFiles) {
   EXPECT_EQ(back.policy->files[1].text, "\xff");
 }
 
-TEST(JournalCodec, KeepsStartedAndTick) {
+TEST(JournalCodec, KeepsStartedTickAndOrderLapsed) {
   EXPECT_EQ(round_trip(core::Started{12}).epoch, 12u);
   round_trip(core::Tick{});
+  EXPECT_EQ(round_trip(core::OrderLapsed{ActionId("act-7")}).action.str(), "act-7");
 }
 
 TEST(JournalCodec, NumbersTheEntriesOfABatch) {
@@ -325,7 +326,8 @@ TEST(JournalCodec, KeepsHostActions) {
 }
 
 TEST(JournalCodec, KeepsHttpActions) {
-  core::RunHttpAction action{ActionId("a-2"), {}, std::chrono::seconds(30), IncidentId("INC-1")};
+  core::RunHttpAction action{
+      ActionId("a-2"), {}, std::chrono::seconds(30), IncidentId("INC-1"), kAt};
   action.http = {"https://lb/drain", "PUT", {{"X-A", "b"}}, "{}", "/run/token", {"200", "204"}};
 
   const auto back = round_trip_effect(action);
@@ -339,6 +341,7 @@ TEST(JournalCodec, KeepsHttpActions) {
   EXPECT_THAT(back.http.expect_status, ElementsAre("200", "204"));
   EXPECT_EQ(back.timeout, std::chrono::seconds(30));
   EXPECT_EQ(back.incident.str(), "INC-1");
+  EXPECT_EQ(back.expires, kAt);
 }
 
 TEST(JournalCodec, KeepsNotifications) {

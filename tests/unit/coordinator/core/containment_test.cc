@@ -32,6 +32,7 @@ actions:
 playbooks:
 )yaml" + playbook;
 }
+constexpr Duration kFreshFor = 3 * 5s + 2s + limits::kDeliverySlack;  // of a result of health
 constexpr const char* kTwoStages = R"yaml(
   - on: {service: api, severity: P1}
     name: web
@@ -77,7 +78,7 @@ TEST(Containment, OrdersTheFirstActionOnTheAgentThatSeesTheFault) {
   EXPECT_EQ(order.agent, AgentName("b"));
   EXPECT_EQ(order.entry, "restart-web");
   EXPECT_EQ(order.parameters.at("unit"), "web");
-  EXPECT_EQ(order.expires, world.now + limits::kOrderLifetime);
+  EXPECT_EQ(order.expires, world.now + kFreshFor);
   EXPECT_EQ(order.incident, world.incident().id);
   ASSERT_EQ(world.incident().actions.size(), 1U);
   EXPECT_EQ(world.incident().actions[0].state, ActionState::ordered);
@@ -401,6 +402,126 @@ TEST(Containment, WaitsWhileTheIncidentIsLessSevereThanItsPlaybook) {
   world.result("a", kHealth, Status::critical);
 
   EXPECT_EQ(world.asked_ever<RunHttpAction>().size(), 1U);
+}
+
+TEST(Containment, LetsNoOrderOutliveTheResultsItStandsOn) {
+  World world = with(policy_text(one_action("warm")));
+  world.attach("b");
+  world.result("b", kHealth, Status::ok);
+  world.pass(4s);
+  world.step(world.batch("a", kHealth, observation(Status::critical), world.now - 3s));
+
+  ASSERT_EQ(world.asked<RunHttpAction>().size(), 1U);
+  const RunHttpAction action = world.asked<RunHttpAction>()[0];
+  EXPECT_EQ(action.expires, world.now - 3s + kFreshFor);
+  EXPECT_TRUE(may_begin(world.state, action.incident, action.expires, action.expires - 1us));
+  EXPECT_FALSE(may_begin(world.state, action.incident, action.expires, action.expires));
+}
+
+TEST(Containment, GivesAnOrderThatStandsOnFactsOrPeopleItsWholeLifetime) {
+  std::string facts_only =
+      policy_text("  - {on: {service: api, severity: P2}, stages: [{at: 0m, do: [warm]}]}\n");
+  const std::string by_probe = "P1: \"!available('health')\", ";
+  facts_only.replace(facts_only.find(by_probe), by_probe.size(), "");
+  World by_fact(facts_only);
+  by_fact.set_fact("customers", 101);
+  ASSERT_EQ(by_fact.asked<RunHttpAction>().size(), 1U);
+  EXPECT_EQ(by_fact.asked<RunHttpAction>()[0].expires, by_fact.now + limits::kOrderLifetime);
+
+  World declared = with(policy_text(one_action("warm")));
+  declared.ask(DeclareIncident{ServiceName("api"), 0, "customers say so", "r-1"});
+  ASSERT_EQ(declared.asked<RunHttpAction>().size(), 1U);
+  EXPECT_EQ(declared.asked<RunHttpAction>()[0].expires, declared.now + limits::kOrderLifetime);
+}
+
+TEST(Containment, OrdersAgainWhatLapsedOnceSomebodySeesTheFaultAgain) {
+  World world = with(policy_text(one_action("restart, save-logs")));
+  world.result("a", kHealth, Status::critical);
+  const OrderHostAction first = only_order(world);
+  world.now += 40s;
+
+  world.step(OrderLapsed{first.action});
+
+  EXPECT_EQ(world.incident().actions[0].state, ActionState::refused);
+  EXPECT_FALSE(world.state.actions_running.contains(first.action));
+  EXPECT_EQ(world.asked_ever<OrderHostAction>().size(), 1U);  // what it stood on is stale
+  EXPECT_EQ(World::entries(world.incident(), "action").back(),
+            "restart on a refused: writing it down took longer than what it stands on stays fresh; "
+            "it was not sent");
+
+  world.result("a", kHealth, Status::critical);
+  world.pass(1s);
+
+  const auto orders = world.asked_ever<OrderHostAction>();
+  ASSERT_EQ(orders.size(), 2U);
+  EXPECT_EQ(orders[1].entry, "restart-web");
+  EXPECT_NE(orders[1].action, first.action);
+}
+
+TEST(Containment, TakesALapseOnceAndNotOfWhatHasEnded) {
+  World world = with(policy_text(one_action("restart")));
+  world.result("a", kHealth, Status::critical);
+  const OrderHostAction order = only_order(world);
+  world.step(report(order, ActionState::succeeded));
+
+  world.step(OrderLapsed{order.action});
+  world.step(OrderLapsed{ActionId("act-99")});
+
+  EXPECT_EQ(world.incident().actions[0].state, ActionState::succeeded);
+  EXPECT_EQ(world.asked_ever<OrderHostAction>().size(), 1U);
+}
+
+TEST(Containment, DoesNotGiveALapsedStepToAnotherPlaybook) {
+  World world =
+      with(policy_text("  - {on: {service: api, severity: P1}, stages: [{at: 0m, do: [restart]}]}\n"
+                       "  - {on: {service: api, severity: P2}, stages: [{at: 0m, do: [warm]}]}\n"));
+  world.set_fact("customers", 101);
+  const ActionId warm = world.asked<RunHttpAction>().at(0).action;
+  world.pass(1s);
+  world.result("a", kHealth, Status::critical);
+  ASSERT_TRUE(world.asked_ever<OrderHostAction>().empty());  // one at a time
+
+  world.step(OrderLapsed{warm});
+
+  EXPECT_EQ(world.asked_ever<RunHttpAction>().size(), 1U);
+  EXPECT_EQ(world.asked<OrderHostAction>().size(), 1U);
+}
+
+// The newest result says that all is well, and the agent is about to look again.
+TEST(Containment, WaitsWhileANewerResultContradictsTheFault) {
+  World world = with(policy_text(kTwoStages));
+  world.result("a", kHealth, Status::critical);
+  const OrderHostAction first = only_order(world);
+  world.result("a", kHealth, observation(Status::ok), false);
+
+  world.step(report(first, ActionState::succeeded));
+  EXPECT_TRUE(world.asked<OrderHostAction>().empty());
+  World recovers = world;
+
+  world.result("a", kHealth, Status::critical);
+  world.pass(1s);
+  EXPECT_EQ(world.asked_ever<OrderHostAction>().size(), 2U);
+
+  recovers.result("a", kHealth, Status::ok);
+  recovers.pass(10s);
+  EXPECT_EQ(recovers.asked_ever<OrderHostAction>().size(), 1U);
+}
+
+// A backlog comes in pieces: the first one shows a fault, the second one that it is over.
+TEST(Containment, SendsNoOrderWhoseFaultIsOverByTheTimeOfItsCommit) {
+  World world = with(policy_text(one_action("restart")));
+  world.result("a", kHealth, Status::critical);
+  const OrderHostAction order = only_order(world);
+  EXPECT_TRUE(may_begin(world.state, order.incident, order.expires, world.now));
+
+  world.result("a", kHealth, Status::ok);
+
+  EXPECT_FALSE(may_begin(world.state, order.incident, order.expires, world.now));
+  world.step(OrderLapsed{order.action});
+  EXPECT_EQ(world.incident().actions[0].detail,
+            "the fault was over before it was written down; it was not sent");
+  world.pass(1min);
+  EXPECT_EQ(world.asked_ever<OrderHostAction>().size(), 1U);
 }
 
 }  // namespace

@@ -126,6 +126,18 @@ TEST(Rules, NeedNoSecondHoldForASeverityThatStoodWhileNobodySaw) {
   EXPECT_FALSE(world.state.services.at(ServiceName("api")).blind);
 }
 
+// The agent stayed attached, and its probe gave no result for a while: it hung, or stood still.
+TEST(Rules, AreLookedAtWhenASilentSeriesIsBackWithTheSameVerdict) {
+  World world = with_agents("  - {service: api, severity: {P1: \"!available('health')\"}}", 1);
+  world.result("a", kHealth, Status::critical);
+  world.pass(2min);
+  ASSERT_TRUE(world.state.services.at(ServiceName("api")).blind);
+
+  world.result("a", kHealth, Status::critical);
+
+  EXPECT_FALSE(world.state.services.at(ServiceName("api")).blind);
+}
+
 TEST(Rules, LowerAtOnceToALevelThatHasNotHeldYet) {
   World world = with_agents(
       "  - {service: api, severity: {P1: facts.breach, P2: facts.customers > 10}, for: 1m}", 1);

@@ -57,6 +57,7 @@ class EngineTest : public ::testing::Test {
     MemoryStore::Hooks hooks;
     hooks.before = [this]() -> Result<> {
       gate_.pass();
+      clock_.advance(commit_takes_);
       if (is_broken_) return make_error(Errc::internal, "the disk is gone");
       if (is_full_) return make_error(Errc::resource_exhausted, "no room");
       return {};
@@ -87,6 +88,7 @@ class EngineTest : public ::testing::Test {
   testing::ManualClock clock_;
   Disk disk_;
   testing::Gate gate_;
+  std::atomic<Duration> commit_takes_ = Duration{0};
   std::atomic<bool> is_broken_ = false;
   std::atomic<bool> is_full_ = false;
   Recorder recorder_;
@@ -291,6 +293,41 @@ TEST_F(EngineTest, LetsOpenOrdersOutAgainWhenItStarts) {
   again.stop();
 
   EXPECT_THAT(second.said(), ::testing::Contains("order act-2"));
+}
+
+TEST_F(EngineTest, SendsNoOrderWhoseCommitTookTooLong) {
+  start();
+  ASSERT_TRUE(ask(policy()));
+  ASSERT_TRUE(ask(testing::attached("a")));
+  commit_takes_ = 1min;
+
+  engine_.submit(testing::result_of("a", 1, Status::critical, engine_.now()));
+  engine_.stop();
+
+  EXPECT_THAT(recorder_.said(), ::testing::Not(::testing::Contains("order act-2")));
+  EXPECT_THAT(recorder_.said(), ::testing::Contains("ended act-2"));
+  ASSERT_TRUE(std::holds_alternative<core::OrderLapsed>(disk_.journal.back().event));
+  EXPECT_EQ(std::get<core::OrderLapsed>(disk_.journal.back().event).action, ActionId("act-2"));
+}
+
+// An order of an earlier life may have been sent by it, whatever the time is now.
+TEST_F(EngineTest, SaysNothingOfTheLapseOfOrdersOfAnEarlierLife) {
+  start();
+  ASSERT_TRUE(ask(policy()));
+  engine_.submit(testing::attached("a"));
+  engine_.submit(testing::result_of("a", 1, Status::critical, engine_.now()));
+  engine_.stop();
+  ASSERT_THAT(recorder_.said(), ::testing::Contains("order act-2"));
+  clock_.advance(1min);
+
+  Recorder second;
+  Engine again(clock_, [](const Error& error) { FAIL() << error.message; });
+  ASSERT_TRUE(again.start(std::make_unique<MemoryStore>(disk_), {&second, &second, &second}));
+  again.stop();
+
+  EXPECT_THAT(second.said(), ::testing::Not(::testing::Contains("order act-2")));
+  for (const auto& entry : disk_.journal)
+    EXPECT_FALSE(std::holds_alternative<core::OrderLapsed>(entry.event));
 }
 
 TEST_F(EngineTest, ReadsWhatIsCommitted) {
