@@ -73,7 +73,6 @@ SeriesState* find_series(const State& state, AgentState& agent, std::uint32_t re
   if (inputs == state.inputs->probes.end()) return nullptr;
   SeriesState& series = agent.series[key];
   series.inputs = &inputs->second;
-  series.window.configure(inputs->second.window);
   agent.refs[ref].remember(&series);
   return &series;
 }
@@ -123,10 +122,11 @@ void take_row(State& state, AgentState& agent, const ResultRow& row) {
   const bool was_counted = series->counted;
   count(state, agent, *series);
   if (series->counted != was_counted) changed = true;  // silent for long, and back
-  if (seen.status != Status::unknown && series->window.span() > Duration{0}) {
+  Window* window = find_window(state, series->inputs);
+  if (seen.status != Status::unknown && window != nullptr && window->span() > Duration{0}) {
     Window::Sample sample{seen.status == Status::critical, seen.latency, {}};
     if (!seen.values.empty()) sample.value = seen.values.front().value;
-    series->window.add(observed, sample);
+    window->add(observed, sample);
   }
   if (series->inputs != nullptr) wake_readers(state, *series->inputs, changed, state.now);
 }

@@ -92,8 +92,6 @@ void carry_series(State& state) {
         continue;
       }
       one->second.inputs = &inputs->second;
-      if (one->second.window.span() != inputs->second.window)
-        one->second.window.configure(inputs->second.window);
       ++one;
     }
   }
@@ -149,12 +147,14 @@ void policy_changed(Turn& turn, const PolicyChanged& event) {
   if (!event.policy) return;
   State& state = turn.state;
   const auto old = state.policy;
+  const auto old_inputs = state.inputs;
   state.policy = event.policy;
   state.inputs = inputs_of(*event.policy);
   state.policy_by = event.by;
   state.policy_at = turn.now;
   carry_services(state, old.get());
   carry_facts(state);
+  carry_windows(state, old_inputs.get());
   carry_series(state);
   for (auto& [id, incident] : state.incidents) carry_incident(turn, incident, old.get());
   for (const auto& [name, agent] : state.agents)

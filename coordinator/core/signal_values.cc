@@ -20,24 +20,6 @@ cel::Value missing(const ProbeKey& key, const char* what) {
   return cel::Unknown{{key.service.str() + "/" + key.probe.str() + ": " + what}};
 }
 
-const policy::Probe* find_probe(const State& state, const ProbeKey& key) {
-  return state.policy ? state.policy->find_probe(key) : nullptr;
-}
-
-void merge(Window::Summary& into, const Window::Summary& from) {
-  into.samples += from.samples;
-  into.failures += from.failures;
-  into.latency_sum += from.latency_sum;
-  into.latency_max = std::max(into.latency_max, from.latency_max);
-  if (from.values > 0) {
-    into.value_min = into.values == 0 ? from.value_min : std::min(into.value_min, from.value_min);
-    into.value_max = into.values == 0 ? from.value_max : std::max(into.value_max, from.value_max);
-    into.value_sum += from.value_sum;
-    into.values += from.values;
-  }
-  for (std::size_t i = 0; i < into.histogram.size(); ++i) into.histogram[i] += from.histogram[i];
-}
-
 // Who is missing just after a start may see a fault or none.
 Status judge(const ProbeView& view, int warnings, int wanted) {
   if (view.fresh == 0) return Status::unknown;
@@ -170,16 +152,14 @@ ProbeView view_probe(const State& state, const ProbeKey& key, Instant now) {
 
 std::optional<Window::Summary> summary_over(const State& state, const ProbeKey& key,
                                             Duration window, Instant now) {
-  const policy::Probe* probe = find_probe(state, key);
-  if (probe == nullptr) return std::nullopt;
-  bool any_fresh = false;
-  Window::Summary sum;
-  each_vantage(state, key, [&](const AgentState& agent, const SeriesState& series) {
-    any_fresh = any_fresh || is_fresh(agent, series, probe->spec, now);
-    merge(sum, series.window.over(window, now));
-  });
-  if (!any_fresh) return std::nullopt;
-  return sum;
+  if (!state.inputs) return std::nullopt;
+  const auto inputs = state.inputs->probes.find(key);
+  if (inputs == state.inputs->probes.end() ||
+      view_probe(state, key, inputs->second, now).fresh == 0)
+    return std::nullopt;
+  const Window* gathered = find_window(state, &inputs->second);
+  if (gathered == nullptr) return std::nullopt;
+  return gathered->over(window, now);
 }
 
 cel::Value ServiceSignals::variable(std::string_view path) const {

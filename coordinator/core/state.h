@@ -35,7 +35,6 @@ struct SeriesState {
   Status suspected = Status::unknown;  // of the newest result, while it differs from the confirmed
   Instant suspected_since{};           // epoch: nothing is suspected
   Instant observed{};                  // newest result, confirmed or not; epoch: none yet
-  Window window;
 };
 
 // A number that an agent gave a series.
@@ -271,6 +270,7 @@ struct State {
   std::map<AgentName, AgentState> agents;
   std::map<ServiceName, std::set<AgentName>> vantages;  // AgentState::services, the other way round
   std::vector<ProbeTally> tallies;                      // by ProbeInputs::number
+  std::vector<Window> windows;         // likewise, of all vantage points; no span: nobody asks
   std::map<ServiceName, int> present;  // of its vantages: attached, or awaited after a start
   std::map<ServiceName, ServiceState> services;
   std::map<std::pair<FactName, ServiceName>, FactState> facts;  // empty service: all

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <iterator>
+#include <utility>
+#include <vector>
 
 #include "common/assert.h"
 #include "common/limits.h"
@@ -45,7 +47,36 @@ void sort_last(ProbeTally& tally) {
   std::rotate(std::upper_bound(times.begin(), last, *last), last, times.end());
 }
 
+// Nobody sees the probe any more: what was seen has left with the last who did.
+void empty_window(State& state, const ProbeInputs& inputs) {
+  if (inputs.number >= state.windows.size()) return;
+  Window& window = state.windows[inputs.number];
+  if (window.buckets().empty()) return;
+  window = {};
+  window.configure(inputs.window);
+}
+
 }  // namespace
+
+const Window* find_window(const State& state, const ProbeInputs* inputs) {
+  if (inputs == nullptr || inputs->number >= state.windows.size()) return nullptr;
+  return &state.windows[inputs->number];
+}
+Window* find_window(State& state, const ProbeInputs* inputs) {
+  return const_cast<Window*>(find_window(std::as_const(state), inputs));
+}
+
+void carry_windows(State& state, const Inputs* old) {
+  std::vector<Window> windows(state.inputs->probes.size());
+  for (const auto& [key, inputs] : state.inputs->probes) {
+    Window& window = windows[inputs.number];
+    if (old != nullptr)
+      if (const auto before = old->probes.find(key); before != old->probes.end())
+        if (Window* gathered = find_window(state, &before->second)) window = std::move(*gathered);
+    window.configure(inputs.window);
+  }
+  state.windows = std::move(windows);
+}
 
 Instant fresh_until(const SeriesState& series, const ProbeSpec& spec) {
   return series.observed + 3 * spec.every + spec.timeout + limits::kDeliverySlack;
@@ -86,11 +117,14 @@ void recount(State& state, const ProbeKey& key) {
   ProbeTally* tally = tally_of(state, &inputs->second);
   if (tally == nullptr) return;
   *tally = {};
+  bool is_seen = false;
   each_vantage(state, key, [&](const AgentState& agent, SeriesState& series) {
+    is_seen = true;
     series.counted = false;
     see(*tally, agent, series, inputs->second.probe->spec, state.now);
   });
   sort(*tally);
+  if (!is_seen) empty_window(state, inputs->second);
 }
 
 ProbeTally count_anew(const State& state, const ProbeKey& key, const ProbeSpec& spec, Instant now) {
@@ -117,14 +151,19 @@ void recount_all(State& state) {
   state.tallies.clear();
   if (!state.inputs) return;
   state.tallies.resize(state.inputs->probes.size());
+  std::vector<bool> is_seen(state.inputs->probes.size());
   for (auto& [name, agent] : state.agents) {
     for (auto& [key, series] : agent.series) {
       series.counted = false;
-      if (ProbeTally* tally = tally_of(state, series.inputs))
-        see(*tally, agent, series, series.inputs->probe->spec, state.now);
+      ProbeTally* tally = tally_of(state, series.inputs);
+      if (tally == nullptr) continue;
+      see(*tally, agent, series, series.inputs->probe->spec, state.now);
+      is_seen[series.inputs->number] = true;
     }
   }
   for (ProbeTally& tally : state.tallies) sort(tally);
+  for (const auto& [key, inputs] : state.inputs->probes)
+    if (!is_seen[inputs.number]) empty_window(state, inputs);
 }
 
 void set_next_stale(State& state, const ProbeKey& key, Instant at) {

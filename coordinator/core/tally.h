@@ -44,6 +44,12 @@ void recount_all(State& state);
 // As a snapshot remembers it, after recount_all(): never later than what was counted then.
 void set_next_stale(State& state, const ProbeKey& key, Instant at);
 
+// The results of all vantage points of a probe within a while; null: the policy has no such probe.
+[[nodiscard]] Window* find_window(State& state, const ProbeInputs* inputs);
+[[nodiscard]] const Window* find_window(const State& state, const ProbeInputs* inputs);
+// Windows as State::inputs ask for them, with what those of the `old` inputs have gathered.
+void carry_windows(State& state, const Inputs* old);
+
 // Counts the agent among those that are there or awaited: after it attached, went, or came back.
 // `services`: before AgentState::services change, uncount_presence().
 void count_presence(State& state, AgentState& agent);

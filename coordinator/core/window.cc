@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <utility>
 
 namespace firebreak::core {
@@ -78,10 +77,20 @@ void Window::configure(Duration span) {
   width_ = std::max(Duration{std::chrono::seconds(1)}, (span_ + Duration{buckets - 1}) / buckets);
   if (span_ == Duration{0}) return;
 
-  for (const Bucket& from : old) {
+  take_in(old, old_width);
+}
+
+void Window::merge(const Window& other) {
+  if (span_ == Duration{0}) return;
+  newest_ = std::max(newest_, other.newest_);
+  take_in(other.buckets_, other.width_);
+}
+
+void Window::take_in(const std::vector<Bucket>& buckets, Duration width) {
+  for (const Bucket& from : buckets) {
     if (from.number < 0) continue;
     // As late as its samples may have been: nothing falls out of a window too early.
-    const Instant last{(from.number + 1) * old_width};
+    const Instant last{(from.number + 1) * width};
     Bucket* into = bucket_at(std::min(last, newest_));
     if (into == nullptr) continue;
     into->samples += from.samples;
@@ -89,10 +98,7 @@ void Window::configure(Duration span) {
     into->latency_sum_us += from.latency_sum_us;
     into->latency_max_us = std::max(into->latency_max_us, from.latency_max_us);
     add_values(*into, from.values, from.value_sum, from.value_min, from.value_max);
-    for (std::size_t i = 0; i < kBins; ++i)
-      into->histogram[i] = static_cast<std::uint16_t>(
-          std::min<std::uint32_t>(std::uint32_t{into->histogram[i]} + from.histogram[i],
-                                  std::numeric_limits<std::uint16_t>::max()));
+    for (std::size_t i = 0; i < kBins; ++i) into->histogram[i] += from.histogram[i];
   }
 }
 
@@ -143,8 +149,7 @@ void Window::add(Instant at, const Sample& sample) {
   if (sample.failed) ++bucket->failures;
   bucket->latency_sum_us += latency_us;
   bucket->latency_max_us = std::max(bucket->latency_max_us, latency_us);
-  std::uint16_t& count = bucket->histogram[bin_of(latency_us)];
-  if (count < std::numeric_limits<std::uint16_t>::max()) ++count;
+  ++bucket->histogram[bin_of(latency_us)];
   if (sample.value && std::isfinite(*sample.value))
     add_values(*bucket, 1, *sample.value, *sample.value, *sample.value);
 }

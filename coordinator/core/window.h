@@ -1,5 +1,5 @@
-// A sliding window over one series, in buckets: counts, failures, latency and value summaries,
-// without allocation per result.
+// A sliding window over the results of one probe, in buckets: counts, failures, latency and value
+// summaries, without allocation per result.
 #pragma once
 
 #include <array>
@@ -37,6 +37,8 @@ class Window {
   // none does. What is there is kept over a change, as far as the new span reaches.
   void configure(Duration span);
   [[nodiscard]] Duration span() const { return span_; }
+  // Takes in what another one has gathered.
+  void merge(const Window& other);
   // Samples may come in any order; those older than the span at the newest sample are dropped.
   void add(Instant at, const Sample& sample);
   // Over (now - window, now]; exact to one bucket (span / kWindowBuckets, at least 1 s), never
@@ -49,7 +51,7 @@ class Window {
     std::uint32_t samples = 0, failures = 0, values = 0;
     std::int64_t latency_sum_us = 0, latency_max_us = 0;
     double value_sum = 0, value_min = 0, value_max = 0;
-    std::array<std::uint16_t, 80> histogram{};  // a full bin stays full
+    std::array<std::uint32_t, 80> histogram{};
   };
   [[nodiscard]] const std::vector<Bucket>& buckets() const { return buckets_; }
   [[nodiscard]] Instant newest() const { return newest_; }
@@ -57,6 +59,7 @@ class Window {
   [[nodiscard]] bool restore(Duration span, Instant newest, const std::vector<Bucket>& filled);
 
  private:
+  void take_in(const std::vector<Bucket>& buckets, Duration width);
   void allocate();
   [[nodiscard]] Bucket* bucket_at(Instant at);
   Duration span_{};

@@ -12,8 +12,6 @@
 namespace firebreak::store {
 namespace {
 
-constexpr std::uint32_t kFullBin = std::numeric_limits<std::uint16_t>::max();
-
 using PolicyPtr = std::shared_ptr<const policy::Policy>;
 
 core::Verdict get(pb::SnapshotVerdict from, Reader& reader) {
@@ -33,11 +31,11 @@ core::Window::Bucket get(const pb::SnapshotSeries::Bucket& from, Reader& reader)
   to.value_max = from.value_max();
   if (from.bin_size() != from.count_size()) reader.fail("window: columns of different lengths");
   for (int i = 0; i < std::min(from.bin_size(), from.count_size()); ++i) {
-    if (from.bin(i) >= to.histogram.size() || from.count(i) > kFullBin) {
+    if (from.bin(i) >= to.histogram.size()) {
       reader.fail("window: a bin that cannot be");
       break;
     }
-    to.histogram.at(from.bin(i)) = static_cast<std::uint16_t>(from.count(i));
+    to.histogram.at(from.bin(i)) = from.count(i);
   }
   return to;
 }
@@ -267,6 +265,7 @@ void StateDecoder::Parts::take(const pb::SnapshotPolicy& from) {
   if (policies_.size() != policy_) return;
   state_.policy = policies_.back();
   state_.inputs = core::inputs_of(*state_.policy);
+  core::carry_windows(state_, nullptr);
 }
 
 template <class Keys>
@@ -352,9 +351,16 @@ void StateDecoder::Parts::take_windows(const pb::SnapshotSeries& from,
     if (window.row() >= added.size()) return reader_.fail("window: of no series");
     std::vector<core::Window::Bucket> buckets;
     for (const auto& bucket : window.buckets()) buckets.push_back(get(bucket, reader_));
-    if (!added[window.row()]->window.restore(Duration{window.span_us()},
-                                             instant(window.newest_us()), buckets))
+    core::Window read;
+    if (!read.restore(Duration{window.span_us()}, instant(window.newest_us()), buckets))
       return reader_.fail("window: buckets that cannot be");
+    // Of every series, or of the probe's first alone: earlier versions kept one for each.
+    core::Window* to = core::find_window(state_, added[window.row()]->inputs);
+    if (to == nullptr) continue;
+    if (to->buckets().empty() && to->span() == read.span())
+      *to = std::move(read);
+    else
+      to->merge(read);
   }
 }
 

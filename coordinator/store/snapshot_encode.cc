@@ -8,6 +8,7 @@
 #include <openssl/evp.h>
 
 #include "common/assert.h"
+#include "coordinator/core/inputs.h"
 #include "coordinator/core/tally.h"
 #include "coordinator/store/codec_parts.h"
 #include "coordinator/store/digest.h"
@@ -115,6 +116,7 @@ class Encoder {
   void add_policy(const policy::Policy& policy);
   void add_agent(const core::AgentState& agent);
   void add_series(const core::AgentState& agent);
+  const core::Window* unwritten_window(const core::SeriesState& series);
   void add_service(const ServiceName& name, const core::ServiceState& service);
   void add_stale(const ServiceName& name, pb::SnapshotService& to);
   void add_fact(const FactName& name, const ServiceName& service, const core::FactState& fact);
@@ -127,6 +129,7 @@ class Encoder {
   const core::State& state_;
   const PolicyNumbers policies_;
   KeyNumbers keys_;
+  std::vector<bool> windows_written_;  // by ProbeInputs::number
   pb::SnapshotRecord record_;
   std::vector<std::string> records_;
 };
@@ -215,6 +218,16 @@ void put(const core::Window& from, pb::SnapshotSeries::Window& to) {
   }
 }
 
+// A probe's window goes with the first series of it, for it was every series' own once.
+const core::Window* Encoder::unwritten_window(const core::SeriesState& series) {
+  const core::Window* window = core::find_window(state_, series.inputs);
+  if (window == nullptr || window->span() == Duration{0}) return nullptr;
+  windows_written_.resize(state_.windows.size());
+  if (windows_written_[series.inputs->number]) return nullptr;
+  windows_written_[series.inputs->number] = true;
+  return window;
+}
+
 void Encoder::add_series(const core::AgentState& agent) {
   for (auto one = agent.series.begin(); one != agent.series.end();) {
     auto& to = *fresh().mutable_series();
@@ -230,10 +243,11 @@ void Encoder::add_series(const core::AgentState& agent) {
       to.add_suspected_since(ago(series.suspected_since));
       to.add_observed(ago(series.observed));
       observations.add(series.confirmed_by);
-      if (series.window.span() == Duration{0}) continue;
-      auto& window = *to.add_windows();
-      window.set_row(static_cast<std::uint32_t>(row));
-      put(series.window, window);
+      const core::Window* window = unwritten_window(series);
+      if (window == nullptr) continue;
+      auto& added = *to.add_windows();
+      added.set_row(static_cast<std::uint32_t>(row));
+      put(*window, added);
     }
     flush();
   }

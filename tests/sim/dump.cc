@@ -27,10 +27,7 @@ void dump_agent(std::ostream& out, const core::AgentState& agent) {
         << " confirmed " << static_cast<int>(series.confirmed) << " since "
         << us(series.confirmed_since) << " at " << us(series.confirmed_at) << " by "
         << series.confirmed_by.evidence << " suspected " << static_cast<int>(series.suspected)
-        << " since " << us(series.suspected_since) << " observed " << us(series.observed);
-    const auto window = series.window.over(series.window.span(), agent.last_seen);
-    out << " window " << window.samples << ' ' << window.failures << ' '
-        << window.latency_sum.count() << ' ' << window.latency_max.count() << '\n';
+        << " since " << us(series.suspected_since) << " observed " << us(series.observed) << '\n';
   }
 }
 
@@ -63,6 +60,11 @@ std::string dump(const core::State& state) {
       << " dropped " << state.counters.dropped_by_agents << " missing " << state.counters.missing
       << '\n';
   for (const auto& [name, agent] : state.agents) dump_agent(out, agent);
+  for (const core::Window& window : state.windows) {
+    const auto sum = window.over(window.span(), state.now);
+    out << "window " << sum.samples << ' ' << sum.failures << ' ' << sum.latency_sum.count() << ' '
+        << sum.latency_max.count() << '\n';
+  }
   for (const auto& [name, service] : state.services)
     out << "service " << name.str() << " severity "
         << (service.severity ? static_cast<int>(*service.severity) : -1) << " blind "

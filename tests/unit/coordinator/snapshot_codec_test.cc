@@ -2,6 +2,7 @@
 // state read back goes on as before is proven over every scenario (tests/scenario/world.cc).
 #include "coordinator/store/snapshot_codec.h"
 
+#include <firebreak/v1/snapshot.pb.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -122,7 +123,31 @@ TEST(SnapshotCodec, GivesBackWhatWasWritten) {
   EXPECT_EQ(series.inputs, &back->inputs->probes.begin()->second);
   EXPECT_EQ(series.confirmed_by,
             state.agents.at(AgentName("a")).series.begin()->second.confirmed_by);
-  EXPECT_EQ(series.window.over(1min, back->now).samples, 2u);
+  EXPECT_EQ(core::find_window(*back, series.inputs)->over(1min, back->now).samples, 2u);
+}
+
+// Earlier versions kept a window for each series of a probe.
+TEST(SnapshotCodec, AddsUpTheWindowsOfOneProbe) {
+  const core::State state = full_state();
+  std::vector<std::string> records = encode_state(state);
+  bool is_doubled = false;
+  for (std::string& bytes : records) {
+    journal::v1::SnapshotRecord record;
+    ASSERT_TRUE(record.ParseFromString(bytes));
+    if (record.series().windows_size() == 0) continue;
+    auto& windows = *record.mutable_series()->mutable_windows();
+    const auto copy = windows[0];
+    *windows.Add() = copy;
+    bytes = record.SerializeAsString();
+    is_doubled = true;
+  }
+  ASSERT_TRUE(is_doubled);
+
+  const auto back = decode(records);
+
+  ASSERT_TRUE(back) << back.error().message;
+  const core::SeriesState& series = back->agents.at(AgentName("a")).series.begin()->second;
+  EXPECT_EQ(core::find_window(*back, series.inputs)->over(1min, back->now).samples, 4U);
 }
 
 TEST(SnapshotCodec, KeepsAStateOfNothing) {

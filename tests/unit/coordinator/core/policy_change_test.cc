@@ -181,8 +181,9 @@ TEST(PolicyChange, OpensTheWindowThatTheNewRulesAskFor) {
   world.use(policy_text(
       "{P1: {}}", "  - {service: api, severity: {P1: \"error_rate('health', 2m) > 0.5\"}}\n"));
 
-  const SeriesState& series = world.state.agents.at(AgentName("a")).series.at(kHealth);
-  EXPECT_EQ(series.window.span(), 2min);
+  const Window* window = find_window(world.state, &world.state.inputs->probes.at(kHealth));
+  ASSERT_NE(window, nullptr);
+  EXPECT_EQ(window->span(), 2min);
 }
 
 }  // namespace policy_change_test

@@ -61,9 +61,10 @@ std::string dump(const State& state) {
     for (const auto& [probe, series] : agent.series)
       out << probe.service.str() << '/' << probe.probe.str() << ' ' << to_string(series.confirmed)
           << ' ' << unix_us(series.confirmed_since) << ' ' << unix_us(series.observed) << ' '
-          << series.live << ' ' << series.window.over(series.window.span(), state.now).samples
-          << '\n';
+          << series.live << '\n';
   }
+  for (const Window& window : state.windows)
+    out << window.over(window.span(), state.now).samples << '\n';
   for (const auto& [name, service] : state.services)
     out << name.str() << ' ' << service.severity.value_or(99) << ' ' << service.blind << ' '
         << service.open_incident.str() << ' ' << service.because << '\n';

@@ -10,6 +10,7 @@
 
 #include "common/limits.h"
 #include "coordinator/core/inputs.h"
+#include "coordinator/core/tally.h"
 #include "coordinator/policy/loader.h"
 
 namespace firebreak::core {
@@ -61,6 +62,7 @@ services:
     ASSERT_TRUE(loaded.policy) << loaded.problems;
     state_.policy = loaded.policy;
     state_.inputs = inputs_of(*loaded.policy);
+    carry_windows(state_, nullptr);
   }
 
   void attach(const AgentName& name, bool attached = true) {
@@ -74,8 +76,9 @@ services:
     series.confirmed = observation.status;
     series.confirmed_by = observation;
     series.confirmed_at = series.observed = now_;
-    if (series.window.span() == Duration{0}) series.window.configure(10min);
-    series.window.add(now_, {observation.status == Status::critical, observation.latency, {}});
+    Window& window = *find_window(state_, &state_.inputs->probes.at({kApi, ProbeName(probe)}));
+    if (window.span() == Duration{0}) window.configure(10min);
+    window.add(now_, {observation.status == Status::critical, observation.latency, {}});
   }
 
   template <class Do>

@@ -278,6 +278,21 @@ TEST(WindowSpan, ChangeOfTheBucketsLosesNothing) {
   EXPECT_EQ(window.over(1min, kStart + 59s).samples, before.samples);
 }
 
+TEST(Window, TakesInWhatAnotherOneHasGathered) {
+  Window mine = window_of(1min), others = window_of(10min);
+  mine.add(kStart, failed());
+  for (int second = 0; second < 60; ++second) others.add(kStart + second * 1s, with_value(second));
+
+  mine.merge(others);
+
+  const Window::Summary sum = mine.over(1min, kStart + 59s);
+  EXPECT_EQ(sum.samples, 61U);
+  EXPECT_EQ(sum.failures, 1U);
+  EXPECT_EQ(sum.values, 60U);
+  EXPECT_EQ(sum.value_max, 59);
+  EXPECT_EQ(mine.newest(), kStart + 59s);
+}
+
 TEST(WindowSpan, OfNothingForgetsEverything) {
   Window window = window_of(1min);
   window.add(kStart, ok());
