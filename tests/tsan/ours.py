@@ -1,7 +1,7 @@
 """Of ThreadSanitizer's reports, those whose accesses are both in firebreak's own code. Usage: ours.py ROOT KNOWN FOLDER
 
 An access belongs to the innermost frame that is neither the C++ library's nor the sanitizer's. KNOWN holds lines
-`PATTERN | PATTERN  # why this is none` of function names. The exit code is 1 when there is any report that it does not explain.
+`PATTERN | PATTERN  # why this is none` of `FUNCTION FILE`. The exit code is 1 when there is any report that it does not explain.
 """
 import collections
 import fnmatch
@@ -74,7 +74,7 @@ def main() -> int:
                 if "data race" in report:
                     continue
                 owners = [("", "a report that is no race")]
-            if len(owners) == 2 and is_known([name for name, _ in owners], known):
+            if len(owners) == 2 and is_known([f"{name} {place.rpartition(':')[0]}" for name, place in owners], known):
                 explained += 1
                 continue
             key = " and ".join(sorted(f"{name} ({place})" for name, place in owners))
