@@ -67,22 +67,27 @@ void Problems::remember_source(const std::string& file, std::shared_ptr<const st
   sources_[file] = std::move(text);
 }
 
-std::string Problems::render() const {
-  std::vector<const Problem*> ordered;
-  for (const Problem& problem : kept_) ordered.push_back(&problem);
-  std::ranges::stable_sort(ordered, [](const Problem* a, const Problem* b) {
-    return std::tie(a->file, a->line, a->column) < std::tie(b->file, b->line, b->column);
+std::vector<Problem> Problems::ordered() const {
+  std::vector<Problem> ordered = kept_;
+  std::ranges::stable_sort(ordered, [](const Problem& a, const Problem& b) {
+    return std::tie(a.file, a.line, a.column) < std::tie(b.file, b.line, b.column);
   });
+  return ordered;
+}
+
+std::string Problems::render() const {
   std::string out;
-  for (const Problem* problem : ordered) {
-    out += with_place(*problem);
-    out += problem->severity == Severity::error ? "error: " : "warning: ";
-    out += escape_line(problem->message) + "\n";
-    const auto source = sources_.find(problem->file);
-    if (problem->line > 0 && source != sources_.end())
-      out += caret_excerpt(*source->second, problem->line, problem->column, problem->width) + "\n";
-    if (!problem->suggestion.empty())
-      out += "  did you mean '" + escape_line(problem->suggestion, 256) + "'?\n";
+  for (const Problem& problem : ordered()) {
+    out += with_place(problem);
+    out += problem.severity == Severity::error ? "error: " : "warning: ";
+    out += escape_line(problem.message);
+    out += problem.code.empty() ? "\n" : " [" + problem.code + "]\n";
+    const auto source = sources_.find(problem.file);
+    if (problem.line > 0 && source != sources_.end())
+      out += caret_excerpt(*source->second, problem.line, problem.column, problem.width) + "\n";
+    if (!problem.suggestion.empty())
+      out += "  did you mean '" + escape_line(problem.suggestion, 256) + "'?\n";
+    if (!problem.advice.empty()) out += "  " + escape_line(problem.advice) + "\n";
   }
   constexpr std::size_t kShown = limits::kPolicyErrorsShownMax;
   if (errors_ > kShown) out += "and " + counted(errors_ - kShown, "error") + "\n";

@@ -39,7 +39,8 @@ struct Place {
 
 enum class Severity { error, warning };
 
-// One mistake. `message` and `suggestion` may hold text from the file: render() escapes them.
+// One mistake. `message`, `suggestion` and `advice` may hold text from the file: render() escapes
+// them.
 struct Problem {
   std::string file;
   int line = 0;
@@ -48,6 +49,8 @@ struct Problem {
   std::string message;     // what is wrong and what to do
   std::string suggestion;  // what was probably meant, or empty
   Severity severity = Severity::error;
+  std::string code{};    // of a warning that can be allowed, stable; or empty
+  std::string advice{};  // what to do, when it is not in the message
 };
 
 // Collects problems instead of failing at the first. Of each severity the first
@@ -65,6 +68,8 @@ class Problems {
   [[nodiscard]] std::size_t warnings() const { return warnings_; }
   // In the order they were found.
   [[nodiscard]] const std::vector<Problem>& kept() const { return kept_; }
+  // By file, line and column.
+  [[nodiscard]] std::vector<Problem> ordered() const;
 
   // The text of a file, for excerpts; parse() calls it.
   void remember_source(const std::string& file, std::shared_ptr<const std::string> text);
@@ -74,6 +79,7 @@ class Problems {
   //     12 | health: {htp: x}
   //        |          ^~~
   //     did you mean 'http'?
+  // A code stands in brackets behind the message, advice on a line of its own.
   [[nodiscard]] std::string render() const;
   // "policy.yaml:12:10: unknown key 'htp' in probe 'health' (and 2 more errors)", or empty when
   // there is no error: for one line of log or an Error's message.

@@ -36,6 +36,9 @@ constexpr std::array<std::pair<std::string_view, FactType>, 4> kFactTypes{
      {"double", FactType::real},
      {"string", FactType::string}}};
 
+const std::array<std::string, 8> kSections{"severities", "facts",   "receivers", "services",
+                                           "rules",      "actions", "playbooks", "checklists"};
+
 template <class Map>
 std::vector<std::string> keys_of(const Map& map) {
   std::vector<std::string> keys;
@@ -62,7 +65,9 @@ bool is_identifier(std::string_view text) {
 // Builds one policy; each read_ member is one section, in an order that later ones may rely on.
 class Loader {
  public:
-  explicit Loader(Problems& problems) : problems_(problems) {}
+  // `whole`: every file could be read. What one of the others may define is not called missing
+  // then.
+  Loader(Problems& problems, bool whole) : problems_(problems), whole_(whole) {}
 
   void add_document(const yaml::Document& document);
   Policy finish();
@@ -73,7 +78,8 @@ class Loader {
     Node node;
   };
   void each(std::string_view section, const std::function<void(const Node&)>& read);
-  // Every entry of a section that is a map of names, a name used twice being an error.
+  // Every entry of a section that is a map of names, a name used twice being an error. What is
+  // wrong with an entry does not keep its name from being known: one mistake is reported once.
   void each_named(std::string_view section,
                   const std::function<void(const Node& key, const Node& value)>& read);
 
@@ -89,11 +95,15 @@ class Loader {
   void read_playbook(const Node& node);
   void read_stages(const Node& node, Playbook& playbook);
   void read_checklist(const Node& key, const Node& value);
-  void read_check(const Service& service, const Node& node, std::vector<Check>& checks);
-  ProbeCheck read_probe_check(const Service& service, MapReader& reader, const Node& probe);
-  SignalCheck read_signal_check(const Service& service, MapReader& reader, const Node& expect);
+  // `service` is null when it is not known which one is meant.
+  std::optional<Check> read_check(const Service* service, const Node& node);
+  ProbeCheck read_probe_check(const Service* service, MapReader& reader, const Node& probe);
+  SignalCheck read_signal_check(const Service* service, MapReader& reader, const Node& expect);
 
-  void check_calls(const Service& service, const cel::Program& program, const Node& node);
+  void check_calls(const Service* service, const cel::Program& program, const Node& node);
+  void check_probe_name(const ProbeKey& key, const yaml::Place& place);
+  void report_missing(const yaml::Place& place, std::string message, std::string_view name,
+                      const std::vector<std::string>& known);
   void check_dependencies();
   void check_actions_of_playbooks();
   void add_default_checklists();
@@ -102,6 +112,8 @@ class Loader {
   std::optional<SeverityIndex> severity_named(const Node& node);
 
   Problems& problems_;
+  bool whole_;
+  std::set<FactName> broken_facts_;
   std::vector<Section> sections_;
   Policy policy_;
   std::map<ReceiverName, Node> receiver_places_;
@@ -129,9 +141,15 @@ void Loader::add_document(const yaml::Document& document) {
     else if (text)
       policy_.incident_id_format = *text;
   }
-  for (const char* name : {"severities", "facts", "receivers", "services", "rules", "actions",
-                           "playbooks", "checklists"})
+  for (const std::string& name : kSections)
     if (const Node node = reader.optional(name)) sections_.push_back({name, node});
+  // A section under a misspelt name: the names in it are not missing.
+  for (const auto& entry : document.root().entries()) {
+    const std::string& key = entry.key.text();
+    if (std::ranges::find(kSections, key) == kSections.end() &&
+        !did_you_mean(key, kSections).empty())
+      whole_ = false;
+  }
 }
 
 void Loader::each(std::string_view section, const std::function<void(const Node&)>& read) {
@@ -145,26 +163,24 @@ void Loader::each_named(std::string_view section,
   std::map<std::string, Node> seen;
   for (const Section& found : sections_) {
     if (found.name != section) continue;
+    if (found.node.kind() != yaml::Kind::map) whole_ = false;
     for (const auto& entry : found.node.as_map(problems_)) {
       const auto [earlier, fresh] = seen.emplace(entry.key.text(), entry.key);
-      if (fresh) {
-        read(entry.key, entry.value);
-        continue;
+      if (!fresh) {
+        const yaml::Place place = earlier->second.place();
+        problems_.error(entry.key.place(), "'" + entry.key.text() + "' is defined already, at " +
+                                               place.file + ":" + std::to_string(place.line) +
+                                               "; keep one of the two");
       }
-      const yaml::Place place = earlier->second.place();
-      problems_.error(entry.key.place(), "'" + entry.key.text() + "' is defined already, at " +
-                                             place.file + ":" + std::to_string(place.line) +
-                                             "; keep one of the two");
+      read(entry.key, entry.value);
     }
   }
 }
 
 void Loader::read_severity(const Node& key, const Node& value) {
-  if (!is_severity_name(key.text())) {
+  if (!is_severity_name(key.text()))
     problems_.error(key.place(),
                     "a severity's name is letters, digits, - and _, as in P1 or SEV-1");
-    return;
-  }
   Severity severity;
   severity.name = key.text();
   MapReader reader(value, "severity '" + severity.name + "'", problems_);
@@ -181,12 +197,11 @@ void Loader::read_severity(const Node& key, const Node& value) {
 void Loader::read_fact(const Node& key, const Node& value) {
   FactDecl fact;
   fact.name = FactName(key.text());
-  if (!is_identifier(key.text())) {
+  if (!is_identifier(key.text()))
     problems_.error(
         key.place(),
         "a fact's name is lower-case letters, digits and _, so that a rule can write facts.NAME");
-    return;
-  }
+  const std::size_t errors_before = problems_.errors();
   Node initial = value;
   std::optional<FactType> type;
   if (value.kind() == yaml::Kind::map) {
@@ -196,7 +211,6 @@ void Loader::read_fact(const Node& key, const Node& value) {
     if (const Node text = reader.optional("description"))
       fact.description = text.as_string(problems_).value_or("");
   }
-  if (!initial) return;
   const std::string& text = initial.text();
   if (!type) {
     const bool number = !initial.quoted() && !text.empty() &&
@@ -222,6 +236,7 @@ void Loader::read_fact(const Node& key, const Node& value) {
       fact.initial = cel::Value(initial.as_string(problems_).value_or(""));
       break;
   }
+  if (problems_.errors() != errors_before) broken_facts_.insert(fact.name);
   policy_.facts.emplace(fact.name, fact);
 }
 
@@ -230,9 +245,12 @@ void Loader::read_receiver(const Node& key, const Node& value) {
   const auto name = key.as_name(problems_);
   MapReader reader(value, "receiver '" + key.text() + "'", problems_);
   const auto kind = reader.exactly_one_of(kReceivers);
-  if (!name || !kind) return reader.ignore_rest();
-  Receiver receiver{ReceiverName(*name), SlackReceiver{}};
-  MapReader details(kind->value, kind->key.text() + " receiver '" + *name + "'", problems_);
+  Receiver receiver{ReceiverName(key.text()), SlackReceiver{}};
+  if (!name || !kind) {
+    policy_.receivers.emplace(receiver.name, receiver);
+    if (!kind) return;
+  }
+  MapReader details(kind->value, kind->key.text() + " receiver '" + key.text() + "'", problems_);
   const Node url = details.optional("url");
   const std::string url_text = url ? url.as_string(problems_).value_or("") : "";
   if (url && url_text.rfind("https://", 0) != 0 && url_text.rfind("http://", 0) != 0)
@@ -268,14 +286,13 @@ void Loader::read_service_probe(Service& service, const Node& key, const Node& v
   Probe probe;
   if (const auto need = reader.optional("need").as_int(problems_, 1, 1000))
     probe.need = static_cast<int>(*need);
-  if (!name || !spec) return;
-  probe.name = ProbeName(*name);
-  probe.spec = *spec;
+  probe.name = ProbeName(key.text());
+  if (name && spec) probe.spec = *spec;
   service.probes.push_back(std::move(probe));
 }
 
 void Loader::read_service(const Node& key, const Node& value) {
-  const auto name = key.as_name(problems_);
+  static_cast<void>(key.as_name(problems_));
   MapReader reader(value, "service '" + key.text() + "'", problems_);
   Service service;
   if (const Node text = reader.optional("description"))
@@ -294,9 +311,16 @@ void Loader::read_service(const Node& key, const Node& value) {
   if (const Node probes = reader.required("probes"))
     for (const auto& entry : probes.as_map(problems_))
       read_service_probe(service, entry.key, entry.value);
-  if (!name) return;
-  service.name = ServiceName(*name);
+  service.name = ServiceName(key.text());
   policy_.services.emplace(service.name, std::move(service));
+}
+
+void Loader::report_missing(const yaml::Place& place, std::string message, std::string_view name,
+                            const std::vector<std::string>& known) {
+  if (!whole_) return;
+  // As MapReader does: beyond what is shown, looking for the word that was meant only costs.
+  const bool shown = problems_.errors() < limits::kPolicyErrorsShownMax;
+  problems_.error(place, std::move(message), shown ? did_you_mean(name, known) : "");
 }
 
 Service* Loader::service_named(const Node& node) {
@@ -304,8 +328,8 @@ Service* Loader::service_named(const Node& node) {
   if (!name) return nullptr;
   const auto found = policy_.services.find(ServiceName(*name));
   if (found != policy_.services.end()) return &found->second;
-  problems_.error(node.place(), "there is no service '" + *name + "'",
-                  did_you_mean(*name, keys_of(policy_.services)));
+  report_missing(node.place(), "there is no service '" + *name + "'", *name,
+                 keys_of(policy_.services));
   return nullptr;
 }
 
@@ -314,19 +338,22 @@ std::optional<SeverityIndex> Loader::severity_named(const Node& node) {
   if (found) return found;
   std::vector<std::string> names;
   for (const Severity& severity : policy_.severities) names.push_back(severity.name);
-  problems_.error(node.place(), "there is no severity '" + node.text() + "'",
-                  did_you_mean(node.text(), names));
+  report_missing(node.place(), "there is no severity '" + node.text() + "'", node.text(), names);
   return std::nullopt;
 }
 
 cel::Declarations Loader::declarations() const {
   cel::Type::Fields fields;
   for (const auto& [name, fact] : policy_.facts)
-    fields.emplace(name.str(), fact.type == FactType::boolean   ? Kind::boolean
+    fields.emplace(name.str(), broken_facts_.count(name) != 0   ? Kind::dyn
+                               : fact.type == FactType::boolean ? Kind::boolean
                                : fact.type == FactType::integer ? Kind::integer
                                : fact.type == FactType::real    ? Kind::real
                                                                 : Kind::string);
-  return rule_declarations(fields);
+  cel::Declarations declarations = rule_declarations(fields);
+  if (!whole_)
+    declarations.variables.insert_or_assign("facts", cel::Type::map(cel::Type(Kind::dyn)));
+  return declarations;
 }
 
 // The probes that signals name must exist, and their windows must be ones that can be kept.
@@ -334,37 +361,38 @@ bool is_window(Duration window) {
   return window >= std::chrono::seconds(1) && window <= std::chrono::hours(24);
 }
 
-void Loader::check_calls(const Service& service, const cel::Program& program, const Node& node) {
+void Loader::check_probe_name(const ProbeKey& key, const yaml::Place& place) {
+  if (policy_.find_probe(key) != nullptr) return;
+  const Service* owner = policy_.find_service(key.service);
+  if (owner == nullptr)
+    return report_missing(place, "there is no service '" + key.service.str() + "'",
+                          key.service.str(), keys_of(policy_.services));
+  std::vector<std::string> names;
+  for (const Probe& probe : owner->probes) names.push_back(probe.name.str());
+  report_missing(place,
+                 "service '" + key.service.str() + "' has no probe '" + key.probe.str() + "'",
+                 key.probe.str(), names);
+}
+
+void Loader::check_calls(const Service* service, const cel::Program& program, const Node& node) {
   for (const cel::Call& call : program.calls()) {
     if (call.arguments.empty()) continue;
     const auto& first = call.arguments.front();
-    const bool named = first.constant && first.constant->is(cel::Value::Kind::string);
     const auto place = node.place_of_line(first.where.line, first.where.column, first.where.width);
-    if (!named) {
+    const auto key = probe_of(call, service == nullptr ? ServiceName() : service->name);
+    if (!key)
       problems_.error(place,
                       "the probe's name must be written out, as in " + call.name + "('health')");
-      continue;
-    }
-    const std::string& name = first.constant->as_string();
-    const std::size_t slash = name.find('/');
-    const ProbeKey key = slash == std::string::npos ? ProbeKey{service.name, ProbeName(name)}
-                                                    : ProbeKey{ServiceName(name.substr(0, slash)),
-                                                               ProbeName(name.substr(slash + 1))};
-    const Service* owner = policy_.find_service(key.service);
-    if (policy_.find_probe(key) == nullptr) {
-      std::vector<std::string> names;
-      if (owner != nullptr)
-        for (const Probe& probe : owner->probes) names.push_back(probe.name.str());
-      problems_.error(place,
-                      "service '" + key.service.str() + "' has no probe '" + key.probe.str() + "'",
-                      did_you_mean(key.probe.str(), names));
-    }
+    else if (!key->service.empty())
+      check_probe_name(*key, place);
     for (std::size_t i = 1; i < call.arguments.size(); ++i) {
       const auto& argument = call.arguments[i];
       const auto where =
           node.place_of_line(argument.where.line, argument.where.column, argument.where.width);
       if (!argument.constant) {
-        problems_.error(where, "a window must be written out, as in 5m");
+        const bool named = call.id == static_cast<int>(Signal::value);
+        problems_.error(where, named ? "the value's name must be written out, as in 'length'"
+                                     : "a window must be written out, as in 5m");
       } else if (argument.constant->is(cel::Value::Kind::duration) &&
                  !is_window(argument.constant->as_duration())) {
         problems_.error(where, "a window is between 1s and 24h");
@@ -389,7 +417,7 @@ void Loader::read_rule(const Node& node) {
   for (const auto& entry : levels ? levels.as_map(problems_) : std::vector<yaml::Entry>{}) {
     const auto severity = severity_named(entry.key);
     auto program = compile_node(entry.value, declarations(), Kind::boolean, problems_);
-    if (program && service != nullptr) check_calls(*service, *program, entry.value);
+    if (program) check_calls(service, *program, entry.value);
     if (severity && program) rule.levels.push_back({*severity, *std::move(program)});
   }
   std::sort(rule.levels.begin(), rule.levels.end(),
@@ -438,7 +466,7 @@ HttpAction Loader::read_http_action(const Node& node) {
 
 void Loader::read_action(const Node& key, const Node& value) {
   static const std::array<std::string, 2> kHow{"host", "http"};
-  const auto name = key.as_name(problems_);
+  static_cast<void>(key.as_name(problems_));
   MapReader reader(value, "action '" + key.text() + "'", problems_);
   const auto how = reader.exactly_one_of(kHow);
   Action action;
@@ -450,11 +478,10 @@ void Loader::read_action(const Node& key, const Node& value) {
   std::vector<Node> verify;
   if (const Node probes = reader.optional("verify")) verify = probes.as_list_or_one(problems_);
   for (const Node& probe : verify) action.verify.emplace_back(probe.text());
-  if (!name || !how) return;
-  action.name = ActionName(*name);
-  if (how->key.text() == "host")
+  action.name = ActionName(key.text());
+  if (how && how->key.text() == "host")
     action.how = read_host_action(how->value);
-  else
+  else if (how)
     action.how = read_http_action(how->value);
   action_verify_.emplace(action.name, std::make_pair(key, std::move(verify)));
   policy_.actions.emplace(action.name, std::move(action));
@@ -470,8 +497,8 @@ void Loader::read_stages(const Node& node, Playbook& playbook) {
       const auto name = action.as_string(problems_);
       if (!name) continue;
       if (policy_.actions.count(ActionName(*name)) == 0)
-        problems_.error(action.place(), "there is no action '" + *name + "'",
-                        did_you_mean(*name, keys_of(policy_.actions)));
+        report_missing(action.place(), "there is no action '" + *name + "'", *name,
+                       keys_of(policy_.actions));
       stage.actions.emplace_back(*name);
     }
     if (!playbook.stages.empty() && stage.at < playbook.stages.back().at)
@@ -513,19 +540,14 @@ void Loader::read_playbook(const Node& node) {
   policy_.playbooks.push_back(std::move(playbook));
 }
 
-ProbeCheck Loader::read_probe_check(const Service& service, MapReader& reader, const Node& probe) {
+ProbeCheck Loader::read_probe_check(const Service* service, MapReader& reader, const Node& probe) {
   ProbeCheck check;
   if (probe) {
-    const ProbeKey key{service.name, ProbeName(probe.as_string(problems_).value_or(""))};
-    if (const Probe* known = policy_.find_probe(key)) {
-      check.key = key;
-      check.spec = known->spec;
-    } else {
-      std::vector<std::string> names;
-      for (const Probe& candidate : service.probes) names.push_back(candidate.name.str());
-      problems_.error(probe.place(),
-                      "service '" + service.name.str() + "' has no probe '" + probe.text() + "'",
-                      did_you_mean(probe.text(), names));
+    const auto name = probe.as_string(problems_);
+    if (name && service != nullptr) {
+      check.key = {service->name, ProbeName(*name)};
+      check_probe_name(check.key, probe.place());
+      if (const Probe* known = policy_.find_probe(check.key)) check.spec = known->spec;
     }
   } else {
     check.from = CheckFrom::one;  // a functional test has effects: once is enough unless the policy
@@ -563,7 +585,7 @@ ProbeCheck Loader::read_probe_check(const Service& service, MapReader& reader, c
   return check;
 }
 
-SignalCheck Loader::read_signal_check(const Service& service, MapReader& reader,
+SignalCheck Loader::read_signal_check(const Service* service, MapReader& reader,
                                       const Node& expect) {
   Duration hold{};
   int samples = 0;
@@ -587,7 +609,7 @@ SignalCheck Loader::read_signal_check(const Service& service, MapReader& reader,
           within};
 }
 
-void Loader::read_check(const Service& service, const Node& node, std::vector<Check>& checks) {
+std::optional<Check> Loader::read_check(const Service* service, const Node& node) {
   MapReader reader(node, "a check", problems_);
   const Node name = reader.optional("name");
   const Node probe = reader.optional("probe");
@@ -600,7 +622,8 @@ void Loader::read_check(const Service& service, const Node& node, std::vector<Ch
                     "a check runs either a 'probe' of the service or one of its own, not both");
   if (!probe && !inlined && !expect) {
     problems_.error(node.place(), "a check needs 'probe', a kind such as 'http', or 'expect'");
-    return reader.ignore_rest();
+    reader.ignore_rest();
+    return std::nullopt;
   }
   if (probe || inlined) {
     ProbeCheck what = read_probe_check(service, reader, probe);
@@ -613,17 +636,19 @@ void Loader::read_check(const Service& service, const Node& node, std::vector<Ch
     check.name = expect.text();
   }
   if (name) check.name = name.as_string(problems_, 128).value_or(check.name);
-  checks.push_back(std::move(check));
+  return check;
 }
 
 void Loader::read_checklist(const Node& key, const Node& value) {
   Service* service = service_named(key);
   const auto items = value.as_list(problems_);
-  if (service == nullptr) return;
-  if (items.empty())
+  if (items.empty() && value.kind() == yaml::Kind::sequence)
     problems_.error(key.place(), "an empty checklist proves nothing; add a check or leave it out");
-  for (const Node& item : items) read_check(*service, item, service->checklist);
-  service->has_own_checklist = true;
+  for (const Node& item : items) {
+    auto check = read_check(service, item);
+    if (check && service != nullptr) service->checklist.push_back(*std::move(check));
+  }
+  if (service != nullptr) service->has_own_checklist = true;
 }
 
 void Loader::check_dependencies() {
@@ -655,13 +680,18 @@ void Loader::check_actions_of_playbooks() {
       for (const ActionName& name : stage.actions) {
         const auto verify = action_verify_.find(name);
         if (verify == action_verify_.end()) continue;
-        for (const Node& probe : verify->second.second)
-          if (policy_.find_probe({playbook.service, ProbeName(probe.text())}) == nullptr &&
-              told.emplace(name, probe.text()).second)
-            problems_.error(probe.place(), "playbook '" + playbook.name +
-                                               "' runs this action for service '" +
-                                               playbook.service.str() + "', which has no probe '" +
-                                               probe.text() + "'");
+        for (const Node& probe : verify->second.second) {
+          if (policy_.find_probe({playbook.service, ProbeName(probe.text())}) != nullptr) continue;
+          if (!told.emplace(name, probe.text()).second) continue;
+          std::vector<std::string> names;
+          if (const Service* service = policy_.find_service(playbook.service))
+            for (const Probe& known : service->probes) names.push_back(known.name.str());
+          report_missing(probe.place(),
+                         "playbook '" + playbook.name + "' runs this action for service '" +
+                             playbook.service.str() + "', which has no probe '" + probe.text() +
+                             "'",
+                         probe.text(), names);
+        }
       }
 }
 
@@ -693,8 +723,8 @@ Policy Loader::finish() {
     const auto name = node.as_string(problems_);
     if (!name) continue;
     if (policy_.receivers.count(ReceiverName(*name)) == 0)
-      problems_.error(node.place(), "there is no receiver '" + *name + "'",
-                      did_you_mean(*name, keys_of(policy_.receivers)));
+      report_missing(node.place(), "there is no receiver '" + *name + "'", *name,
+                     keys_of(policy_.receivers));
     used.insert(ReceiverName(*name));
     policy_.severities[index].notify.emplace_back(*name);
   }
@@ -741,8 +771,9 @@ Loaded load_policy(std::vector<SourceFile> files) {
     problems.error(
         {}, "the policy is larger than " + std::to_string(limits::kPolicyBytesMax >> 10) + " KiB");
   Loaded loaded;
-  if (problems.ok()) {
-    Loader loader(problems);
+  // A file that is no YAML does not hide the mistakes of the others.
+  if (bytes <= limits::kPolicyBytesMax) {
+    Loader loader(problems, documents.size() == files.size());
     for (const yaml::Document& document : documents) loader.add_document(document);
     Policy policy = loader.finish();
     policy.files = std::move(files);
@@ -750,6 +781,7 @@ Loaded load_policy(std::vector<SourceFile> files) {
     if (problems.ok()) loaded.policy = std::make_shared<const Policy>(std::move(policy));
   }
   loaded.problems = problems.render();
+  loaded.findings = problems.ordered();
   loaded.errors = problems.errors();
   loaded.warnings = problems.warnings();
   return loaded;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/result.h"
+#include "common/yaml.h"
 #include "coordinator/policy/policy.h"
 
 namespace firebreak::policy {
@@ -15,6 +16,8 @@ namespace firebreak::policy {
 struct Loaded {
   std::shared_ptr<const Policy> policy;  // null when there are errors
   std::string problems;  // rendered for a terminal; may hold warnings beside a policy
+  // The same as values, by file and line. Of each severity the first kPolicyErrorsShownMax.
+  std::vector<yaml::Problem> findings;
   std::size_t errors = 0;
   std::size_t warnings = 0;
 };

@@ -35,6 +35,16 @@ constexpr Shape kWindowed[] = {
 
 }  // namespace
 
+std::optional<ProbeKey> probe_of(const cel::Call& call, const ServiceName& service) {
+  if (call.arguments.empty()) return std::nullopt;
+  const auto& first = call.arguments.front().constant;
+  if (!first || !first->is(cel::Value::Kind::string)) return std::nullopt;
+  const std::string& name = first->as_string();
+  const std::size_t slash = name.find('/');
+  if (slash == std::string::npos) return ProbeKey{service, ProbeName(name)};
+  return ProbeKey{ServiceName(name.substr(0, slash)), ProbeName(name.substr(slash + 1))};
+}
+
 cel::Declarations rule_declarations(const cel::Type::Fields& facts) {
   cel::Declarations declarations;
   declarations.variables.emplace("facts", cel::Type::record(facts));

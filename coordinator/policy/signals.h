@@ -5,7 +5,11 @@
 // literal; windows are literals too. Missing data is Unknown.
 #pragma once
 
+#include <optional>
+
+#include "common/cel/program.h"
 #include "common/cel/type.h"
+#include "common/ids.h"
 
 namespace firebreak::policy {
 
@@ -31,6 +35,10 @@ enum class Signal : int {
   error_rate,  // (probe, window) double 0..1: share of results that are critical
   samples,     // (probe, window) int: results with a verdict (not unknown)
 };
+
+// Which probe a call is about: of `service` itself unless the name is 'service/probe'. Nothing when
+// it is not written out.
+[[nodiscard]] std::optional<ProbeKey> probe_of(const cel::Call& call, const ServiceName& service);
 
 // Variables: facts (record of the declared facts), service (string). Functions: the signals above.
 [[nodiscard]] cel::Declarations rule_declarations(const cel::Type::Fields& facts);

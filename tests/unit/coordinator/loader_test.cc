@@ -6,6 +6,7 @@
 
 #include <set>
 #include <string>
+#include <vector>
 
 namespace firebreak::policy {
 namespace {
@@ -246,6 +247,133 @@ TEST(LoadPolicy, ReportsEveryMistakeAtOnce) {
   const Loaded loaded =
       load("severities: {P 1!: {}}\nfacts: {A-b: 1}\nservices: {api: {}}\nreceivers: {x: {}}\n");
   EXPECT_EQ(loaded.errors, 4U) << loaded.problems;
+}
+
+// The places and, where there is one, the suggestions of all errors, in order: "a.yaml:3:5 web".
+std::vector<std::string> errors_of(const Loaded& loaded) {
+  std::vector<std::string> errors;
+  for (const yaml::Problem& problem : loaded.findings) {
+    if (problem.severity != yaml::Severity::error) continue;
+    errors.push_back(problem.file + ":" + std::to_string(problem.line) + ":" +
+                     std::to_string(problem.column) +
+                     (problem.suggestion.empty() ? "" : " " + problem.suggestion));
+  }
+  return errors;
+}
+
+constexpr const char* kRulesFullOfMistakes = R"yaml(rules:
+  - service: shp
+    severity: {P1: "!availble('health')"}
+    for: 2
+  - service: shop
+    severity:
+      P11: facts.customrs > 1
+      P1: "p95('helth', 5m) > 1s && value('dtabase/ready') > 1.0 && p95('health', 2d) > 1s"
+playbooks:
+  - on: {service: shop, severity: P3}
+    mode: enforced
+    stages: [{at: 1m, do: restrat}, {at: 0s, do: [restart, 7]}]
+checklists:
+  shp: [{probe: health, atempts: 3}, {expect: "1 +", hold: 48h}]
+  shop: [{probe: helth}, {probe: health, form: all}]
+)yaml";
+constexpr const char* kServicesFullOfMistakes = R"yaml(severities:
+  P1: {notify: opps}
+  P2: {update: soon}
+facts: {customers: 0, Limit: 5, level: {type: int}}
+receivers:
+  ops: {slack: {url: "ftp://h"}}
+services:
+  shop:
+    agents: lables.role == 'edge'
+    depends_on: [database, cashe]
+    probes:
+      health: {http: "https://h/", evry: 5s, timeout: 1h}
+      Queue: {queue: {redis: "c:1", lst: orders}}
+  database:
+    agents: 'true'
+    probes: {ready: {postgres: "db:5432", confirm: {atempts: 1}}}
+actions:
+  restart: {host: {entry: web, parameter: {}}, verify: helth}
+  Stop: {htp: {post: "https://h/"}}
+)yaml";
+
+TEST(LoadPolicy, OneMistakeHidesNoOther) {
+  const Loaded loaded = load_policy(
+      {{"rules.yaml", kRulesFullOfMistakes}, {"services.yaml", kServicesFullOfMistakes}});
+
+  EXPECT_FALSE(loaded.policy);
+  const std::vector<std::string> expected = {
+      "rules.yaml:2:14 shop",          // rule: service
+      "rules.yaml:3:22 available",     // function, although the service is not known
+      "rules.yaml:4:10 2s",            // for
+      "rules.yaml:7:7 P1",             // severity
+      "rules.yaml:7:18 customers",     // fact, although the severity is not known
+      "rules.yaml:8:16 health",        // probe
+      "rules.yaml:8:43 database",      // service in a probe's name
+      "rules.yaml:8:83",               // window
+      "rules.yaml:10:35 P1",           // playbook: severity
+      "rules.yaml:11:11 enforce",      // mode
+      "rules.yaml:12:27 restart",      // action
+      "rules.yaml:12:37",              // stages out of order
+      "rules.yaml:12:60",              // action
+      "rules.yaml:14:3 shop",          // checklist of a service that is not there
+      "rules.yaml:14:25 attempts",     // its items are read all the same
+      "rules.yaml:14:51",              // expression
+      "rules.yaml:14:60",              // hold
+      "rules.yaml:15:18 health",       // probe
+      "rules.yaml:15:42 from",         //
+      "services.yaml:2:16 ops",        // receiver
+      "services.yaml:3:16",            // update
+      "services.yaml:4:23",            // fact's name
+      "services.yaml:4:33",            // fact without a default
+      "services.yaml:6:22",            // url
+      "services.yaml:9:13 labels",     // selector
+      "services.yaml:10:28",           // parent
+      "services.yaml:12:36 every",     //
+      "services.yaml:12:55",           // timeout
+      "services.yaml:13:7 queue",      // probe's name
+      "services.yaml:13:15",           // list
+      "services.yaml:13:37 list",      //
+      "services.yaml:16:53 attempts",  //
+      "services.yaml:18:32 parameters",
+      "services.yaml:18:56 health",  // verify
+      "services.yaml:19:3 stop",     // action's name
+      "services.yaml:19:10 http",
+  };
+  EXPECT_EQ(errors_of(loaded), expected) << loaded.problems;
+}
+
+TEST(LoadPolicy, AFileThatIsNoYamlHidesNothingAndAccusesNobody) {
+  // The names of the broken file may be right; what is wrong by itself is told.
+  const Loaded loaded = load_policy(
+      {{"broken.yaml", "services:\n  shop: {probes: {health: {http: \"http://h\n"},
+       {"rules.yaml",
+        "rules:\n  - service: shop\n    severity: {P1: \"availble('health') && facts.customers > "
+        "1\"}\n    keep_fr: 2m\n"}});
+  EXPECT_EQ(errors_of(loaded),
+            (std::vector<std::string>{"broken.yaml:2:34", "rules.yaml:3:21 available",
+                                      "rules.yaml:4:5 keep_for"}))
+      << loaded.problems;
+}
+
+TEST(LoadPolicy, AMisspeltSectionIsOneMistake) {
+  const Loaded loaded = load(
+      "sevices: {shop: {agents: 'true', probes: {health: {http: http://h/}}}}\n"
+      "severities: {P1: {}}\nrules: [{service: shop, severity: {P1: \"!available('health')\"}}]\n");
+  EXPECT_EQ(errors_of(loaded), std::vector<std::string>{"policy.yaml:1:1 services"})
+      << loaded.problems;
+}
+
+TEST(LoadPolicy, ABrokenDefinitionIsNotMissingToo) {
+  const Loaded loaded = load(
+      "severities: {P1: {update: x}}\nfacts: {level: {type: integer, default: 1}}\n"
+      "services: {shop: {agents: 'true', probes: {health: {http: ftp://h/}}}}\n"
+      "rules: [{service: shop, severity: {P1: \"!available('health') || facts.level > 1\"}}]\n"
+      "checklists: {shop: [{probe: health}]}\n");
+  EXPECT_EQ(errors_of(loaded),
+            (std::vector<std::string>{"policy.yaml:1:27", "policy.yaml:2:23", "policy.yaml:3:59"}))
+      << loaded.problems;
 }
 
 TEST(LoadPolicy, WarnsOfWhatIsAllowedAndProbablyNotMeant) {
