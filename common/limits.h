@@ -197,6 +197,9 @@ inline constexpr std::size_t kExprMacroDepthMax = 8;    // all() in map() in ...
 inline constexpr std::int64_t kExprStepsMax = 100'000;  // one evaluation, a few milliseconds
 inline constexpr std::size_t kExprPatternBytesMax = 1u << 20;  // of a compiled matches() pattern
 inline constexpr std::size_t kPolicyErrorsShownMax = 100;
+// Comparing a rule's conditions costs the square of these; a policy that people write stays below.
+inline constexpr std::size_t kLintAtomsMax = 64;   // parts of one condition
+inline constexpr std::size_t kLintLevelsMax = 16;  // levels of one rule
 
 // Logs.
 inline constexpr std::size_t kLogQueueLines = 8192;     // the oldest go first, counted

@@ -16,6 +16,8 @@
 #include "common/probe_yaml.h"
 #include "common/text.h"
 #include "common/yaml.h"
+#include "coordinator/policy/lint.h"
+#include "coordinator/policy/places.h"
 #include "coordinator/policy/signals.h"
 
 namespace firebreak::policy {
@@ -71,6 +73,8 @@ class Loader {
 
   void add_document(const yaml::Document& document);
   Policy finish();
+  // Right when there was no error.
+  [[nodiscard]] const Places& places() const { return places_; }
 
  private:
   struct Section {
@@ -116,7 +120,7 @@ class Loader {
   std::set<FactName> broken_facts_;
   std::vector<Section> sections_;
   Policy policy_;
-  std::map<ReceiverName, Node> receiver_places_;
+  Places places_;
   std::map<ActionName, std::pair<Node, std::vector<Node>>> action_verify_;
   std::vector<std::pair<Node, std::size_t>> severity_notify_;
   std::map<ServiceName, std::vector<Node>> dependency_nodes_;
@@ -192,6 +196,7 @@ void Loader::read_severity(const Node& key, const Node& value) {
     for (const Node& name : notify.as_list_or_one(problems_))
       severity_notify_.emplace_back(name, policy_.severities.size());
   policy_.severities.push_back(std::move(severity));
+  places_.severities.push_back(key);
 }
 
 void Loader::read_fact(const Node& key, const Node& value) {
@@ -237,6 +242,7 @@ void Loader::read_fact(const Node& key, const Node& value) {
       break;
   }
   if (problems_.errors() != errors_before) broken_facts_.insert(fact.name);
+  places_.facts.emplace(fact.name, key);
   policy_.facts.emplace(fact.name, fact);
 }
 
@@ -275,7 +281,7 @@ void Loader::read_receiver(const Node& key, const Node& value) {
                                      entry.value.as_string(problems_).value_or(""));
     receiver.how = std::move(webhook);
   }
-  receiver_places_.emplace(receiver.name, key);
+  places_.receivers.emplace(receiver.name, key);
   policy_.receivers.emplace(receiver.name, std::move(receiver));
 }
 
@@ -288,6 +294,7 @@ void Loader::read_service_probe(Service& service, const Node& key, const Node& v
     probe.need = static_cast<int>(*need);
   probe.name = ProbeName(key.text());
   if (name && spec) probe.spec = *spec;
+  places_.services[service.name].probes.emplace(probe.name, yaml::Entry{key, value});
   service.probes.push_back(std::move(probe));
 }
 
@@ -295,14 +302,12 @@ void Loader::read_service(const Node& key, const Node& value) {
   static_cast<void>(key.as_name(problems_));
   MapReader reader(value, "service '" + key.text() + "'", problems_);
   Service service;
+  service.name = ServiceName(key.text());
+  places_.services[service.name].key = key;
   if (const Node text = reader.optional("description"))
     service.description = text.as_string(problems_).value_or("");
   if (const Node agents = reader.optional("agents"))
     service.agents = compile_node(agents, selector_declarations(), Kind::boolean, problems_);
-  else if (value.kind() == yaml::Kind::map)
-    problems_.warning(key.place(),
-                      "no agent probes service '" + key.text() +
-                          "': it has no 'agents' selector, and an empty selector selects nothing");
   if (const Node parents = reader.optional("depends_on"))
     for (const Node& parent : parents.as_list_or_one(problems_)) {
       dependency_nodes_[ServiceName(key.text())].push_back(parent);
@@ -311,7 +316,6 @@ void Loader::read_service(const Node& key, const Node& value) {
   if (const Node probes = reader.required("probes"))
     for (const auto& entry : probes.as_map(problems_))
       read_service_probe(service, entry.key, entry.value);
-  service.name = ServiceName(key.text());
   policy_.services.emplace(service.name, std::move(service));
 }
 
@@ -414,15 +418,22 @@ void Loader::read_rule(const Node& node) {
     rule.keep = *keep;
   const Node name = reader.optional("name");
   const Node levels = reader.required("severity");
+  std::vector<std::pair<Rule::Level, yaml::Entry>> read;
   for (const auto& entry : levels ? levels.as_map(problems_) : std::vector<yaml::Entry>{}) {
     const auto severity = severity_named(entry.key);
     auto program = compile_node(entry.value, declarations(), Kind::boolean, problems_);
     if (program) check_calls(service, *program, entry.value);
-    if (severity && program) rule.levels.push_back({*severity, *std::move(program)});
+    if (severity && program) read.push_back({{*severity, *std::move(program)}, entry});
   }
-  std::sort(rule.levels.begin(), rule.levels.end(),
-            [](const auto& a, const auto& b) { return a.severity < b.severity; });
+  std::sort(read.begin(), read.end(),
+            [](const auto& a, const auto& b) { return a.first.severity < b.first.severity; });
   if (service == nullptr) return;
+  RulePlaces places{node, {}};
+  for (auto& [level, entry] : read) {
+    rule.levels.push_back(std::move(level));
+    places.levels.push_back(entry);
+  }
+  places_.services[service->name].rules.push_back(std::move(places));
   rule.name = name ? name.as_string(problems_, 128).value_or("")
                    : service->name.str() + "/" + std::to_string(service->rules.size() + 1);
   service->rules.push_back(std::move(rule));
@@ -484,6 +495,7 @@ void Loader::read_action(const Node& key, const Node& value) {
   else if (how)
     action.how = read_http_action(how->value);
   action_verify_.emplace(action.name, std::make_pair(key, std::move(verify)));
+  places_.actions.emplace(action.name, key);
   policy_.actions.emplace(action.name, std::move(action));
 }
 
@@ -537,6 +549,7 @@ void Loader::read_playbook(const Node& node) {
       problems_.error(node.place(), "service '" + service->name.str() +
                                         "' has a playbook for severity " + severity +
                                         " already; join their stages");
+  places_.playbooks.push_back(node);
   policy_.playbooks.push_back(std::move(playbook));
 }
 
@@ -646,7 +659,9 @@ void Loader::read_checklist(const Node& key, const Node& value) {
     problems_.error(key.place(), "an empty checklist proves nothing; add a check or leave it out");
   for (const Node& item : items) {
     auto check = read_check(service, item);
-    if (check && service != nullptr) service->checklist.push_back(*std::move(check));
+    if (!check || service == nullptr) continue;
+    places_.services[service->name].checks.push_back(item);
+    service->checklist.push_back(*std::move(check));
   }
   if (service != nullptr) service->has_own_checklist = true;
 }
@@ -718,19 +733,14 @@ Policy Loader::finish() {
   each_named("actions", [&](const Node& key, const Node& value) { read_action(key, value); });
   each("playbooks", [&](const Node& node) { read_playbook(node); });
   each_named("checklists", [&](const Node& key, const Node& value) { read_checklist(key, value); });
-  std::set<ReceiverName> used;
   for (const auto& [node, index] : severity_notify_) {
     const auto name = node.as_string(problems_);
     if (!name) continue;
     if (policy_.receivers.count(ReceiverName(*name)) == 0)
       report_missing(node.place(), "there is no receiver '" + *name + "'", *name,
                      keys_of(policy_.receivers));
-    used.insert(ReceiverName(*name));
     policy_.severities[index].notify.emplace_back(*name);
   }
-  for (const auto& [name, key] : receiver_places_)
-    if (used.count(name) == 0)
-      problems_.warning(key.place(), "no severity notifies receiver '" + name.str() + "'");
   check_dependencies();
   check_actions_of_playbooks();
   add_default_checklists();
@@ -778,6 +788,7 @@ Loaded load_policy(std::vector<SourceFile> files) {
     Policy policy = loader.finish();
     policy.files = std::move(files);
     policy.digest = digest_of(policy.files);
+    if (problems.ok()) lint(policy, loader.places(), problems);
     if (problems.ok()) loaded.policy = std::make_shared<const Policy>(std::move(policy));
   }
   loaded.problems = problems.render();

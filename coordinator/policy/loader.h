@@ -22,7 +22,8 @@ struct Loaded {
   std::size_t warnings = 0;
 };
 
-// `files` in any order; sections of several files are joined, a name defined twice is an error.
+// A policy without an error is linted too (lint.h). `files` in any order; sections of several files
+// are joined, a name defined twice is an error.
 [[nodiscard]] Loaded load_policy(std::vector<SourceFile> files);
 
 // Reads DIR/**/*.yaml (sorted, no symbolic links out of DIR, at most kPolicyBytesMax in all).

@@ -53,25 +53,9 @@ TEST(ExamplePolicies, EachOfThemLoads) {
     auto files = read_policy_directory(folder.string());
     ASSERT_TRUE(files) << folder << ": " << files.error().message;
     const Loaded loaded = load_policy(*std::move(files));
-    EXPECT_EQ(loaded.problems, "") << folder;
+    EXPECT_EQ(loaded.problems, "") << folder;  // no lint either
     ASSERT_NE(loaded.policy, nullptr) << folder;
     EXPECT_FALSE(loaded.policy->playbooks.empty()) << folder;
-  }
-}
-
-TEST(ExamplePolicies, EveryServiceHasARuleAndEveryActionIsUsed) {
-  for (const fs::path& folder : folders_of(kRoot / "deploy/policies")) {
-    const Loaded loaded = load_policy(*read_policy_directory(folder.string()));
-    ASSERT_NE(loaded.policy, nullptr) << loaded.problems;
-    for (const auto& [name, service] : loaded.policy->services)
-      EXPECT_FALSE(service.rules.empty()) << folder << ": " << name.str();
-    for (const auto& [name, action] : loaded.policy->actions) {
-      bool used = false;
-      for (const Playbook& playbook : loaded.policy->playbooks)
-        for (const Stage& stage : playbook.stages)
-          for (const ActionName& done : stage.actions) used = used || done == name;
-      EXPECT_TRUE(used) << folder << ": " << name.str();
-    }
   }
 }
 
@@ -89,7 +73,9 @@ TEST(ExamplePolicies, TheProbesOfTheReferenceLoad) {
     std::string text = "services:\n  shop:\n    agents: labels.role == 'edge'\n    probes:\n";
     std::istringstream lines(block);
     for (std::string line; std::getline(lines, line);) text += "      " + line + "\n";
-    EXPECT_EQ(load_policy({{"policy.yaml", text}}).problems, "");
+    // Probes alone: nothing looks at them.
+    const Loaded loaded = load_policy({{"policy.yaml", text}});
+    EXPECT_TRUE(loaded.policy) << loaded.problems;
   }
 }
 

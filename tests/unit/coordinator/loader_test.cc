@@ -376,13 +376,6 @@ TEST(LoadPolicy, ABrokenDefinitionIsNotMissingToo) {
       << loaded.problems;
 }
 
-TEST(LoadPolicy, WarnsOfWhatIsAllowedAndProbablyNotMeant) {
-  const Loaded loaded =
-      load("services: {api: {probes: {}}}\nreceivers: {x: {slack: {url: http://h}}}\n");
-  EXPECT_TRUE(loaded.policy) << loaded.problems;
-  EXPECT_EQ(loaded.warnings, 2U) << loaded.problems;
-}
-
 TEST(ReadPolicyDirectory, SaysWhatIsWrongWithIt) {
   EXPECT_EQ(read_policy_directory("/nonexistent").error().code, Errc::not_found);
 }
