@@ -1,5 +1,6 @@
 // policy check, apply, show.
 #include <CLI/CLI.hpp>
+#include <boost/json.hpp>
 #include <iostream>
 #include <memory>
 
@@ -8,10 +9,15 @@
 #include "common/limits.h"
 #include "common/text.h"
 #include "common/time.h"
+#include "common/yaml.h"
 #include "coordinator/policy/loader.h"
 
 namespace firebreak::cli {
 namespace {
+
+namespace json = boost::json;
+
+constexpr std::size_t kTextBytesShown = 4096;  // of one field of a finding
 
 bool read_directory(Context& context, const std::string& directory,
                     std::vector<policy::SourceFile>& files) {
@@ -29,20 +35,46 @@ std::string count(std::size_t n, const char* noun) {
   return std::to_string(n) + " " + noun + (n == 1 ? "" : "s");
 }
 
-void check(Context& context, const std::string& directory) {
+json::string text_of(const std::string& text) {
+  return json::string(to_valid_utf8(text, kTextBytesShown));
+}
+
+json::object to_json(const yaml::Problem& problem) {
+  const bool error = problem.severity == yaml::Severity::error;
+  const std::string hint =
+      problem.suggestion.empty() ? problem.advice : "did you mean '" + problem.suggestion + "'?";
+  return {{"code", problem.code.empty() ? "invalid" : problem.code},
+          {"severity", error ? "error" : "warning"},
+          {"file", text_of(problem.file)},
+          {"line", problem.line},
+          {"column", problem.column},
+          {"message", text_of(problem.message)},
+          {"hint", text_of(hint)}};
+}
+
+json::object to_json(const policy::Loaded& loaded) {
+  json::array findings;
+  for (const yaml::Problem& problem : loaded.findings) findings.push_back(to_json(problem));
+  return {{"digest", loaded.policy ? loaded.policy->digest : ""},
+          {"errors", loaded.errors},
+          {"warnings", loaded.warnings},
+          {"findings", std::move(findings)}};
+}
+
+void check(Context& context, const std::string& directory, bool strict) {
   std::vector<policy::SourceFile> files;
   if (!read_directory(context, directory, files)) return;
   const policy::Loaded loaded = policy::load_policy(std::move(files));
-  if (!loaded.policy) context.exit_code = kFailed;
+  const bool failed = !loaded.policy || (strict && loaded.warnings > 0);
+  if (failed) context.exit_code = kFailed;
   if (context.output == Output::json) {
-    v1::ApplyPolicyResponse reply;
-    if (loaded.policy) reply.set_digest(loaded.policy->digest);
-    reply.set_problems(to_valid_utf8(loaded.problems, std::size_t{1} << 20));
-    return print_json(reply);
+    std::cout << json::serialize(to_json(loaded)) << "\n";
+    return;
   }
   std::cerr << loaded.problems;
-  if (!loaded.policy) {
-    std::cerr << count(loaded.errors, "error") << " in " << escape_line(directory) << "\n";
+  if (failed) {
+    std::cerr << (loaded.policy ? count(loaded.warnings, "warning") : count(loaded.errors, "error"))
+              << " in " << escape_line(directory) << "\n";
     return;
   }
   const policy::Policy& policy = *loaded.policy;
@@ -97,10 +129,15 @@ void add_policy_commands(CLI::App& app, Context& context) {
   group->require_subcommand(1);
 
   auto* checked = group->add_subcommand(
-      "check", "every mistake in a directory of policy files; asks no coordinator");
+      "check",
+      "every mistake in a directory of policy files, and what is probably not meant; asks no "
+      "coordinator");
   const auto directory = std::make_shared<std::string>();
+  const auto strict = std::make_shared<bool>(false);
   checked->add_option("DIR", *directory)->required();
-  checked->callback([&context, directory] { check(context, *directory); });
+  checked->add_flag("--strict", *strict, "fail on warnings too");
+  checked->footer("Exit codes: 0 no error, 1 an error, or with --strict a warning.");
+  checked->callback([&context, directory, strict] { check(context, *directory, *strict); });
 
   auto* applied = group->add_subcommand("apply", "hand a directory to the coordinator");
   const auto source = std::make_shared<std::string>();
