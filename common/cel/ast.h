@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "common/cel/program.h"
+#include "common/cel/time_zone.h"
 
 namespace re2 {
 class RE2;
@@ -21,7 +22,7 @@ namespace firebreak::cel {
 
 enum class Op : std::uint8_t {
   constant,     // value
-  identifier,   // text; the checker turns it into a variable or a local
+  identifier,   // text; the checker turns it into a variable or a local. id: kGlobal after a dot
   variable,     // text: what Activation::variable is asked for
   local,        // id: the slot of a macro's variable
   select,       // text: the field, operand 0
@@ -73,8 +74,11 @@ struct Node {
   Value value;
   std::vector<int> operands;
   std::vector<int> candidates;
-  std::shared_ptr<const re2::RE2> pattern;  // of matches()
+  std::shared_ptr<const re2::RE2> pattern;  // of matches(), when it is written out
+  std::shared_ptr<const Zone> zone;         // of an accessor of timestamps, likewise
 };
+
+inline constexpr int kGlobal = 1;  // of an identifier written .name: no variable of a macro
 
 struct Code {
   std::string text;

@@ -1,6 +1,4 @@
 // Resolves names, types every node, folds constants, and lists what the expression reads.
-#include <re2/re2.h>
-
 #include <algorithm>
 #include <array>
 
@@ -55,11 +53,24 @@ Type result_of(const Overloads& overloads) {
 
 // What both have in common; used for the elements of a list and the answers of ?:.
 Type join(const Type& a, const Type& b) {
-  return a == b ? a : Type(Kind::dyn);
+  if (a == b) return a;
+  if (a.is(Kind::list) && b.is(Kind::list)) return Type::list(join(a.element(), b.element()));
+  if (a.is(Kind::map) && b.is(Kind::map))
+    return Type::map(join(a.key(), b.key()), join(a.element(), b.element()));
+  return Kind::dyn;
 }
 
+// Whether == may say true: numbers of any type, also inside of lists and maps.
 bool comparable(const Type& a, const Type& b) {
-  return (a.is_number() && b.is_number()) || a.fits(b);
+  if (a.is_number() && b.is_number()) return true;
+  if (a.kind() == b.kind() && (a.is(Kind::list) || a.is(Kind::map)))
+    return comparable(a.key(), b.key()) && comparable(a.element(), b.element());
+  return a.fits(b);
+}
+
+bool may_be_key(const Type& type) {
+  return type.is(Kind::dyn) || type.is(Kind::boolean) || type.is(Kind::integer) ||
+         type.is(Kind::unsigned_integer) || type.is(Kind::string);
 }
 
 bool is_time(const Type& type) {
@@ -80,15 +91,15 @@ std::optional<Type> arithmetic_result(Op op, const Type& a, const Type& b) {
   if (is_time(a) && is_time(b)) return time_result(op, a, b);
   if (op == Op::add && a.is(Kind::list) && b.is(Kind::list)) return a == b ? a : Type(Kind::list);
   if (a.kind() != b.kind()) return std::nullopt;
-  if (op == Op::add && a.is(Kind::string)) return a;
+  if (op == Op::add && (a.is(Kind::string) || a.is(Kind::bytes))) return a;
   if (!a.is_number() || (op == Op::remainder && a.is(Kind::real))) return std::nullopt;
   return a;
 }
 
 bool is_ordered(const Type& a, const Type& b) {
   const auto orderable = [](const Type& t) {
-    return t.is_number() || t.is(Kind::boolean) || t.is(Kind::string) || is_time(t) ||
-           t.is(Kind::dyn);
+    return t.is_number() || t.is(Kind::boolean) || t.is(Kind::string) || t.is(Kind::bytes) ||
+           is_time(t) || t.is(Kind::dyn);
   };
   return orderable(a) && orderable(b) && comparable(a, b);
 }
@@ -187,14 +198,14 @@ class Checker {
   }
 
   static Type type_of(const Value& value) {
-    constexpr std::array<Kind, 8> kKinds{
-        Kind::null, Kind::boolean, Kind::integer,  Kind::unsigned_integer,
-        Kind::real, Kind::string,  Kind::duration, Kind::timestamp};
+    constexpr std::array<Kind, 9> kKinds{
+        Kind::null,   Kind::boolean, Kind::integer,  Kind::unsigned_integer, Kind::real,
+        Kind::string, Kind::bytes,   Kind::duration, Kind::timestamp};
     return kKinds[static_cast<std::size_t>(value.kind())];  // the parser makes only scalars
   }
 
   Type identifier(Node& n) {
-    for (std::size_t i = locals_.size(); i-- > 0;) {
+    for (std::size_t i = n.id == kGlobal ? 0 : locals_.size(); i-- > 0;) {
       if (locals_[i].name != n.text) continue;
       n.op = Op::local;
       n.id = static_cast<int>(i);
@@ -228,9 +239,15 @@ class Checker {
     return report(n.at, of.text + " has no field '" + n.text + "'", did_you_mean(n.text, names));
   }
 
+  Type no_fields(const Node& n, const Type& from) {
+    return report(n.at, "the keys of this map are " + to_string(from.key()) +
+                            ", and so it has no field '" + n.text + "'");
+  }
+
   Type selection(Node& n) {
     const Type from = check_any(n.operands[0]);
     const Node& of = operand(n, 0);
+    if (from.is(Kind::map) && !from.key().fits(Kind::string)) return no_fields(n, from);
     if (from.is(Kind::map) || from.is(Kind::dyn)) return from.element();
     if (!from.is(Kind::record))
       return report(n.at, to_string(from) + " has no fields, and so no '" + n.text + "'");
@@ -251,6 +268,8 @@ class Checker {
       n.text = of.text + "." + n.text;
       n.op = Op::has_path;
       n.operands.clear();
+    } else if (from.is(Kind::map) && !from.key().fits(Kind::string)) {
+      no_fields(n, from);
     } else if (!from.is(Kind::map) && !from.is(Kind::dyn)) {
       report(n.at, to_string(from) + " has no fields, and so no '" + n.text + "'");
     }
@@ -264,8 +283,9 @@ class Checker {
     const bool whole = index.is(Kind::integer) || index.is(Kind::unsigned_integer);
     if (from.is(Kind::list) && !whole && !index.is(Kind::dyn))
       return report(at.whole, "a list is indexed by int, not by " + to_string(index));
-    if (from.is(Kind::map) && !index.fits(Kind::string))
-      return report(at.whole, "a map is indexed by string, not by " + to_string(index));
+    if (from.is(Kind::map) && !comparable(index, from.key()))
+      return report(at.whole, "this map is indexed by " + to_string(from.key()) + ", not by " +
+                                  to_string(index));
     if (!from.is(Kind::list) && !from.is(Kind::map) && !from.is(Kind::dyn))
       return report(operand(n, 0).whole, to_string(from) + " cannot be indexed");
     return from.element();
@@ -357,21 +377,27 @@ class Checker {
   void bind_builtin(Node& n, const FunctionDecl& decl) {
     n.op = Op::builtin;
     n.id = decl.id;
-    if (static_cast<Builtin>(decl.id) != Builtin::matches) return;
-    const Node& pattern = operand(n, 1);
-    if (pattern.op != Op::constant || !pattern.value.is(Value::Kind::string)) {
-      report(pattern.whole,
-             "the pattern of matches must be known when it is loaded; write it in quotes");
-      return;
-    }
-    re2::RE2::Options options;
-    options.set_log_errors(false);
-    options.set_max_mem(static_cast<std::int64_t>(limits::kExprPatternBytesMax));
-    const auto compiled = std::make_shared<const re2::RE2>(pattern.value.as_string(), options);
-    if (compiled->ok())
-      n.pattern = compiled;
-    else
-      report(pattern.whole, "this is not a regular expression (RE2): " + compiled->error());
+    const auto builtin = static_cast<Builtin>(decl.id);
+    if (n.operands.size() < 2) return;
+    const Node& argument = operand(n, 1);
+    if (argument.op != Op::constant || !argument.value.is(Value::Kind::string)) return;
+    if (builtin == Builtin::matches) return prepare_pattern(n, argument);
+    if (is_accessor(builtin)) prepare_zone(n, argument);
+  }
+
+  void prepare_pattern(Node& n, const Node& pattern) {
+    std::string problem;
+    n.pattern = compile_pattern(pattern.value.as_string(), problem);
+    if (!n.pattern) report(pattern.whole, "this is not a regular expression (RE2): " + problem);
+  }
+
+  void prepare_zone(Node& n, const Node& zone) {
+    if (fixed_zone(zone.value.as_string())) return;
+    n.zone = load_zone(zone.value.as_string());
+    if (!n.zone)
+      report(zone.whole,
+             "this is no time zone that is known here; write it like +01:00 or Europe/Paris (from "
+             "the package tzdata)");
   }
 
   Type list(const Node& n) {
@@ -384,14 +410,17 @@ class Checker {
 
   Type map(const Node& n) {
     std::optional<Type> all;
+    std::optional<Type> keys;
     for (std::size_t i = 0; i < n.operands.size(); i += 2) {
       const Type key = check(n.operands[i]);
       const Type value = check(n.operands[i + 1]);
-      if (!key.fits(Kind::string))
-        report(operand(n, i).whole, "the keys of a map are strings here, not " + to_string(key));
+      if (!may_be_key(key))
+        report(operand(n, i).whole,
+               "the keys of a map are bool, int, uint or string, not " + to_string(key));
+      keys = keys ? join(*keys, key) : key;
       all = all ? join(*all, value) : value;
     }
-    return Type::map(all.value_or(Kind::dyn));
+    return Type::map(keys.value_or(Kind::dyn), all.value_or(Kind::dyn));
   }
 
   Type conditional(const Node& n) {
@@ -455,7 +484,7 @@ class Checker {
     if (!b.is(Kind::list) && !b.is(Kind::map) && !b.is(Kind::dyn))
       report(operand(n, 1).whole,
              "in looks into a list or the keys of a map, not into " + to_string(b));
-    else if (b.is(Kind::map) ? !a.fits(Kind::string) : !comparable(a, b.element()))
+    else if (!comparable(a, b.is(Kind::map) ? b.key() : b.element()))
       report(n.at, to_string(a) + " is never in " + to_string(b));
     return Kind::boolean;
   }
@@ -463,7 +492,7 @@ class Checker {
   Type macro(Node& n) {
     const Type range = check(n.operands[0]);
     Type element = range.element();
-    if (range.is(Kind::map)) element = Kind::string;
+    if (range.is(Kind::map)) element = range.key();
     const std::string name = code_.text.substr(n.at.begin, n.at.end - n.at.begin);
     if (!range.is(Kind::list) && !range.is(Kind::map) && !range.is(Kind::dyn))
       report(operand(n, 0).whole,
@@ -484,15 +513,23 @@ class Checker {
     return n.op == Op::filter ? Type::list(element) : Type(Kind::boolean);
   }
 
+  // Its problem has been reported: it needs no value.
+  bool is_badly_prepared(const Node& n) {
+    if (n.op != Op::builtin || n.operands.size() < 2) return false;
+    const Node& argument = operand(n, 1);
+    const bool is_text = argument.op == Op::constant && argument.value.is(Value::Kind::string);
+    const auto builtin = static_cast<Builtin>(n.id);
+    if (builtin == Builtin::matches) return is_text && !n.pattern;
+    return is_accessor(builtin) && is_text && !n.zone && !fixed_zone(argument.value.as_string());
+  }
+
   // Replaces what does not depend on the world by its value. An error stays where it is, because
   // its surroundings may absorb it; only a conversion of a literal can never be right.
   void fold(int index) {
     Node& n = node(index);
     const bool pure = n.op == Op::select || (n.op >= Op::builtin && n.op <= Op::in) ||
                       n.op == Op::index || n.op == Op::has;
-    const bool lacks_pattern =
-        n.op == Op::builtin && static_cast<Builtin>(n.id) == Builtin::matches && !n.pattern;
-    if (!pure || lacks_pattern) return;
+    if (!pure || is_badly_prepared(n)) return;
     for (const int i : n.operands)
       if (node(i).op != Op::constant) return;
     Value value = evaluate_constant(code_, index);

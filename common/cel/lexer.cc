@@ -23,6 +23,18 @@ bool is_quote(char c) {
   return c == '\'' || c == '"';
 }
 
+// How many letters before a quote say what kind of string it is: r'', b'', br''.
+std::size_t prefix_size(std::string_view text) {
+  std::size_t size = 0;
+  if (size < text.size() && (text[size] == 'b' || text[size] == 'B')) ++size;
+  if (size < text.size() && (text[size] == 'r' || text[size] == 'R')) ++size;
+  return size < text.size() && is_quote(text[size]) ? size : 0;
+}
+
+bool is_surrogate(std::uint32_t unit) {
+  return unit >= 0xd800 && unit <= 0xdfff;
+}
+
 void append_utf8(std::string& out, std::uint32_t point) {
   const auto put = [&](std::uint32_t byte) { out += static_cast<char>(byte); };
   if (point < 0x80) return put(point);
@@ -67,11 +79,13 @@ Token Lexer::next() {
   Token token;
   if (rest.empty()) {
     token.kind = Token::Kind::end;
-  } else if (is_quote(rest[0])) {
-    token = string(false);
-  } else if ((rest[0] == 'r' || rest[0] == 'R') && rest.size() > 1 && is_quote(rest[1])) {
-    ++at_;
-    token = string(true);
+  } else if (const std::size_t prefix = prefix_size(rest); prefix > 0 || is_quote(rest[0])) {
+    at_ += prefix;
+    const std::string_view letters = rest.substr(0, prefix);
+    token = string(letters.ends_with('r') || letters.ends_with('R'),
+                   letters.starts_with('b') || letters.starts_with('B'));
+  } else if (rest[0] == '`') {
+    token = quoted_name();
   } else if (is_letter(rest[0])) {
     while (at_ < text_.size() && is_word(text_[at_])) ++at_;
     token.kind = Token::Kind::identifier;
@@ -81,7 +95,7 @@ Token Lexer::next() {
     token = symbol();
   }
   if (problem_) return {};
-  token.text = text_.substr(begin, at_ - begin);
+  if (!token.is_quoted) token.text = text_.substr(begin, at_ - begin);
   token.span = {static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(at_)};
   return token;
 }
@@ -141,7 +155,28 @@ Token Lexer::decimal(Token token, std::string_view digits, bool is_unsigned) {
   return token;
 }
 
-Token Lexer::string(bool raw) {
+// A field whose name is no word: headers.`content-type`.
+Token Lexer::quoted_name() {
+  const std::size_t begin = at_;
+  const std::size_t end = text_.find('`', begin + 1);
+  if (end == std::string_view::npos)
+    return fail(begin, begin + 1, "this name is not closed; ` is missing at its end");
+  Token token;
+  token.kind = Token::Kind::identifier;
+  token.is_quoted = true;
+  token.text = text_.substr(begin + 1, end - begin - 1);
+  const auto belongs = [](char c) {
+    return is_word(c) || std::string_view("-./ ").find(c) != std::string_view::npos;
+  };
+  if (token.text.empty() || !std::all_of(token.text.begin(), token.text.end(), belongs))
+    return fail(begin, end + 1,
+                "between ` there are letters, digits, _, -, ., / and blanks; write ['...'] for "
+                "another key");
+  at_ = end + 1;
+  return token;
+}
+
+Token Lexer::string(bool raw, bool bytes) {
   const std::size_t begin = at_;
   const char quote = text_[at_];
   const std::string three(3, quote);
@@ -152,7 +187,7 @@ Token Lexer::string(bool raw) {
   while (at < text_.size() && text_.substr(at, closing.size()) != closing) {
     if (!is_long && (text_[at] == '\n' || text_[at] == '\r')) break;
     if (text_[at] == '\\' && !raw) {
-      if (!escape(out, at)) return {};
+      if (!escape(out, at, bytes)) return {};
     } else {
       out += text_[at++];
     }
@@ -163,11 +198,11 @@ Token Lexer::string(bool raw) {
   at_ = at + closing.size();
   Token token;
   token.kind = Token::Kind::literal;
-  token.value = std::move(out);
+  token.value = bytes ? Value(Bytes{std::move(out)}) : Value(std::move(out));
   return token;
 }
 
-bool Lexer::escape(std::string& out, std::size_t& at) {
+bool Lexer::escape(std::string& out, std::size_t& at, bool bytes) {
   constexpr std::string_view kNames = "abfnrtv\\?\"'`";
   constexpr std::string_view kMeanings = "\a\b\f\n\r\t\v\\?\"'`";
   const std::size_t begin = at;
@@ -177,29 +212,46 @@ bool Lexer::escape(std::string& out, std::size_t& at) {
     out += kMeanings[found];
     return true;
   }
-  bool good = false;
-  if (name == 'x' || name == 'X') good = code_point(out, at, 16, 2);
-  if (name == 'u') good = code_point(out, at, 16, 4);
-  if (name == 'U') good = code_point(out, at, 16, 8);
-  if (name >= '0' && name <= '3') good = code_point(out, --at, 8, 3);
-  if (!good) {
-    fail(begin, std::min(begin + 2, text_.size()),
-         "this is not an escape sequence; write \\\\ for a backslash, or r'...' for a string "
-         "without escapes");
+  const auto unit = code_unit(name, at);
+  if (unit && bytes && name != 'u' && name != 'U') {
+    out += static_cast<char>(*unit);
+    return true;
   }
-  return good;
+  if (unit && !bytes && *unit <= 0x10ffff && !is_surrogate(*unit)) {
+    append_utf8(out, *unit);
+    return true;
+  }
+  fail(begin, std::min(begin + 2, text_.size()),
+       unit && bytes
+           ? "bytes have no \\u; write each byte, as in \\xc3\\xbf"
+           : "this is not an escape sequence; write \\\\ for a backslash, or r'...' for a "
+             "string without escapes");
+  return false;
 }
 
-bool Lexer::code_point(std::string& out, std::size_t& at, int base, std::size_t digits) {
-  const std::string_view text = text_.substr(std::min(at, text_.size()), digits);
-  std::uint32_t point = 0;
-  const auto read = std::from_chars(text.data(), text.data() + text.size(), point, base);
-  const bool whole =
-      text.size() == digits && read.ec == std::errc{} && read.ptr == text.data() + text.size();
-  if (!whole || point > 0x10ffff || (point >= 0xd800 && point <= 0xdfff)) return false;
-  append_utf8(out, point);
-  at += digits;
-  return true;
+// The number of an escape; of two surrogates, the character that they stand for.
+std::optional<std::uint32_t> Lexer::code_unit(char name, std::size_t& at) const {
+  if (name == 'x' || name == 'X') return digits(at, 16, 2);
+  if (name >= '0' && name <= '3') return digits(--at, 8, 3);
+  if (name == 'U') return digits(at, 16, 8);
+  if (name != 'u') return std::nullopt;
+  const auto high = digits(at, 16, 4);
+  if (!high || *high < 0xd800 || *high > 0xdbff || text_.substr(at, 2) != "\\u") return high;
+  std::size_t next = at + 2;
+  const auto low = digits(next, 16, 4);
+  if (!low || *low < 0xdc00 || *low > 0xdfff) return high;
+  at = next;
+  return 0x10000 + ((*high - 0xd800) << 10) + (*low - 0xdc00);
+}
+
+std::optional<std::uint32_t> Lexer::digits(std::size_t& at, int base, std::size_t count) const {
+  const std::string_view text = text_.substr(std::min(at, text_.size()), count);
+  std::uint32_t number = 0;
+  const char* const end = text.data() + text.size();
+  const auto read = std::from_chars(text.data(), end, number, base);
+  if (text.size() != count || read.ec != std::errc{} || read.ptr != end) return std::nullopt;
+  at += count;
+  return number;
 }
 
 Token Lexer::symbol() {

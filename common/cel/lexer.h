@@ -17,6 +17,7 @@ struct Token {
   Value value;                   // of a literal
   bool is_number = false;        // an int or double literal, which a minus before it belongs to
   bool is_smallest_int = false;  // 9223372036854775808: an int only with a minus before it
+  bool is_quoted = false;        // `a-b`: the name of a field, in text without its quotes
 };
 
 class Lexer {
@@ -30,9 +31,11 @@ class Lexer {
   void skip_blanks();
   Token number();
   Token decimal(Token token, std::string_view digits, bool is_unsigned);
-  Token string(bool raw);
-  bool escape(std::string& out, std::size_t& at);
-  bool code_point(std::string& out, std::size_t& at, int base, std::size_t digits);
+  Token quoted_name();
+  Token string(bool raw, bool bytes);
+  bool escape(std::string& out, std::size_t& at, bool bytes);
+  std::optional<std::uint32_t> digits(std::size_t& at, int base, std::size_t count) const;
+  std::optional<std::uint32_t> code_unit(char name, std::size_t& at) const;
   Token symbol();
   Token fail(std::size_t begin, std::size_t end, std::string message);
 

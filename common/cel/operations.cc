@@ -1,7 +1,6 @@
 // Arithmetic that never overflows silently, and comparisons across the types of numbers.
 #include "common/cel/operations.h"
 
-#include <cmath>
 #include <limits>
 #include <utility>
 
@@ -53,25 +52,67 @@ Value arithmetic(Op op, const Value& va, const Value& vb, double a, double b) {
   return no_overload(op, va, vb);
 }
 
-// Durations and moments, both in microseconds.
+constexpr std::int64_t kNanosPerSecond = 1'000'000'000;
+
+Value moment(std::int64_t seconds, std::int64_t nanos, Op op, const Value& a, const Value& b) {
+  if (!is_in_range(seconds))
+    return Error{to_string(a) + " " + symbol_of(op) + " " + to_string(b) +
+                 " is outside of the years 1 to 9999"};
+  return Timestamp{seconds, static_cast<std::int32_t>(nanos)};
+}
+
+// timestamp + duration, timestamp - duration.
+Value shifted(Op op, const Value& a, const Value& b) {
+  const Timestamp& at = (a.is(Kind::timestamp) ? a : b).as_timestamp();
+  const auto by = (a.is(Kind::timestamp) ? b : a).as_nanoseconds().count();
+  const std::int64_t sign = op == Op::subtract ? -1 : 1;  // of the parts: -by may not fit
+  std::int64_t seconds = at.seconds + sign * (by / kNanosPerSecond);
+  std::int64_t nanos = at.nanos + sign * (by % kNanosPerSecond);
+  if (nanos < 0) {
+    nanos += kNanosPerSecond;
+    --seconds;
+  } else if (nanos >= kNanosPerSecond) {
+    nanos -= kNanosPerSecond;
+    ++seconds;
+  }
+  return moment(seconds, nanos, op, a, b);
+}
+
+Value between(Op op, const Value& a, const Value& b) {
+  std::int64_t seconds = a.as_timestamp().seconds - b.as_timestamp().seconds;
+  std::int64_t nanos = a.as_timestamp().nanos - b.as_timestamp().nanos;
+  if (seconds < 0 && nanos > 0) {  // of one sign, so that no step overflows but the last
+    ++seconds;
+    nanos -= kNanosPerSecond;
+  } else if (seconds > 0 && nanos < 0) {
+    --seconds;
+    nanos += kNanosPerSecond;
+  }
+  const auto whole = exact(Op::multiply, seconds, kNanosPerSecond);
+  const auto sum = whole ? exact(Op::add, *whole, nanos) : std::nullopt;
+  return sum ? Value(std::chrono::nanoseconds(*sum)) : overflow(op, a, b);
+}
+
 Value time_arithmetic(Op op, const Value& a, const Value& b) {
-  const auto count = [](const Value& v) {
-    return v.is(Kind::duration) ? v.as_duration().count() : unix_us(v.as_timestamp());
-  };
   const bool first = a.is(Kind::timestamp);
   const bool second = b.is(Kind::timestamp);
   const bool meaningful =
       op == Op::add ? !(first && second) : op == Op::subtract && first >= second;
   if (!meaningful) return no_overload(op, a, b);
-  const auto out = exact(op, count(a), count(b));
-  if (!out) return overflow(op, a, b);
-  return first != second ? Value(instant_from_unix_us(*out)) : Value(Duration{*out});
+  if (first && second) return between(op, a, b);
+  if (first || second) return shifted(op, a, b);
+  const auto out = exact(op, a.as_nanoseconds().count(), b.as_nanoseconds().count());
+  return out ? Value(std::chrono::nanoseconds(*out)) : overflow(op, a, b);
 }
 
 Value concatenate(const Value& a, const Value& b, Budget& budget) {
   if (a.is(Kind::string)) {
     if (!budget.spend_bytes(a.as_string().size() + b.as_string().size())) return budget_error();
     return a.as_string() + b.as_string();
+  }
+  if (a.is(Kind::bytes)) {
+    if (!budget.spend_bytes(a.as_bytes().size() + b.as_bytes().size())) return budget_error();
+    return Bytes{a.as_bytes() + b.as_bytes()};
   }
   if (!budget.spend(a.as_list().size() + b.as_list().size())) return budget_error();
   List out = a.as_list();
@@ -86,56 +127,17 @@ Value calculate(Op op, const Value& a, const Value& b, Budget& budget) {
   if (a.is(Kind::integer)) return arithmetic(op, a, b, a.as_int(), b.as_int());
   if (a.is(Kind::unsigned_integer)) return arithmetic(op, a, b, a.as_uint(), b.as_uint());
   if (a.is(Kind::real)) return arithmetic(op, a, b, a.as_double(), b.as_double());
-  if (op == Op::add && (a.is(Kind::string) || a.is(Kind::list))) return concatenate(a, b, budget);
+  const bool joins = a.is(Kind::string) || a.is(Kind::bytes) || a.is(Kind::list);
+  if (op == Op::add && joins) return concatenate(a, b, budget);
   return no_overload(op, a, b);
 }
 
 Value contains(const Value& a, const Value& b, Budget& budget) {
-  if (b.is(Kind::map)) {
-    if (!a.is(Kind::string)) return false;
-    return b.as_map().find(a.as_string()) != b.as_map().end();
-  }
+  if (b.is(Kind::map)) return b.as_map().find(a) != b.as_map().end();
   if (!b.is(Kind::list)) return no_overload(Op::in, a, b);
   for (const Value& element : b.as_list())
     if (equal(a, element, budget)) return true;
   return budget.is_exhausted() ? budget_error() : Value(false);
-}
-
-// A double against an integer, exactly: converting the integer could round it.
-template <class Integer>
-std::partial_ordering compare_exactly(Integer a, double b) {
-  if (std::isnan(b)) return std::partial_ordering::unordered;
-  const double end =
-      std::ldexp(1.0, std::numeric_limits<Integer>::digits);  // first beyond the type
-  if (b >= end) return std::partial_ordering::less;
-  if (b < static_cast<double>(std::numeric_limits<Integer>::min()))
-    return std::partial_ordering::greater;
-  const double whole = std::trunc(b);
-  const auto integer = static_cast<Integer>(whole);
-  if (a != integer)
-    return a < integer ? std::partial_ordering::less : std::partial_ordering::greater;
-  return 0.0 <=> (b - whole);
-}
-
-std::partial_ordering reversed(std::partial_ordering order) {
-  return 0 <=> order;
-}
-
-std::partial_ordering compare_numbers(const Value& a, const Value& b) {
-  if (a.is(Kind::real)) {
-    if (b.is(Kind::real)) return a.as_double() <=> b.as_double();
-    return reversed(compare_numbers(b, a));
-  }
-  if (b.is(Kind::real)) {
-    return a.is(Kind::integer) ? compare_exactly(a.as_int(), b.as_double())
-                               : compare_exactly(a.as_uint(), b.as_double());
-  }
-  if (a.kind() == b.kind())
-    return a.is(Kind::integer) ? a.as_int() <=> b.as_int() : a.as_uint() <=> b.as_uint();
-  if (b.is(Kind::integer)) return reversed(compare_numbers(b, a));
-  if (std::cmp_less(a.as_int(), b.as_uint())) return std::partial_ordering::less;
-  return std::cmp_equal(a.as_int(), b.as_uint()) ? std::partial_ordering::equivalent
-                                                 : std::partial_ordering::greater;
 }
 
 bool equal_lists(const List& a, const List& b, Budget& budget) {
@@ -147,12 +149,21 @@ bool equal_lists(const List& a, const List& b, Budget& budget) {
 
 bool equal_maps(const Map& a, const Map& b, Budget& budget) {
   if (a.size() != b.size()) return false;
+  const KeyOrder is_before;
   for (auto x = a.begin(), y = b.begin(); x != a.end(); ++x, ++y)
-    if (x->first != y->first || !equal(x->second, y->second, budget)) return false;
+    if (is_before(x->first, y->first) || is_before(y->first, x->first) ||
+        !equal(x->second, y->second, budget))
+      return false;
   return true;
 }
 
 }  // namespace
+
+bool is_in_range(std::int64_t seconds) {
+  constexpr std::int64_t kFirst = -62135596800;  // 0001-01-01T00:00:00Z
+  constexpr std::int64_t kLast = 253402300799;   // 9999-12-31T23:59:59Z
+  return seconds >= kFirst && seconds <= kLast;
+}
 
 bool Budget::spend(std::size_t steps) {
   if (left_ < 0 || steps > static_cast<std::size_t>(left_)) {
@@ -179,6 +190,9 @@ bool equal(const Value& a, const Value& b, Budget& budget) {
   if (a.is(Kind::string))
     return a.as_string().size() == b.as_string().size() &&
            budget.spend_bytes(a.as_string().size()) && a.as_string() == b.as_string();
+  if (a.is(Kind::bytes))
+    return a.as_bytes().size() == b.as_bytes().size() && budget.spend_bytes(a.as_bytes().size()) &&
+           a.as_bytes() == b.as_bytes();
   return a == b;
 }
 
@@ -190,8 +204,10 @@ std::optional<std::partial_ordering> compare(const Value& a, const Value& b) {
       return a.as_bool() <=> b.as_bool();
     case Kind::string:
       return a.as_string() <=> b.as_string();
+    case Kind::bytes:
+      return a.as_bytes() <=> b.as_bytes();
     case Kind::duration:
-      return a.as_duration() <=> b.as_duration();
+      return a.as_nanoseconds() <=> b.as_nanoseconds();
     case Kind::timestamp:
       return a.as_timestamp() <=> b.as_timestamp();
     default:
@@ -214,6 +230,7 @@ Value apply(Op op, const Value& a, const Value& b, Budget& budget) {
   }
   if (op < Op::equal) return calculate(op, a, b, budget);
   if (a.is(Kind::string) && !budget.spend_bytes(a.as_string().size())) return budget_error();
+  if (a.is(Kind::bytes) && !budget.spend_bytes(a.as_bytes().size())) return budget_error();
   const auto order = compare(a, b);
   if (!order) return no_overload(op, a, b);
   if (op == Op::less) return *order < 0;

@@ -28,6 +28,9 @@ class Budget {
 
 const Value& budget_error();
 
+// Whether a timestamp may be that many seconds after the Unix epoch: the years 1 to 9999.
+bool is_in_range(std::int64_t seconds);
+
 // CEL's ==: numbers by value whatever their type, lists and maps in depth, other kinds are unequal.
 bool equal(const Value& a, const Value& b, Budget& budget);
 // nullopt when they have no order between them; a NaN is unordered.

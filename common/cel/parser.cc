@@ -39,6 +39,9 @@ constexpr std::array<Macro, 5> kMacros{{{"all", Op::all},
                                         {"filter", Op::filter},
                                         {"map", Op::map_macro}}};
 
+// Words of the grammar: not even a field is called so without backquotes.
+constexpr std::array<std::string_view, 4> kKeywords{"in", "true", "false", "null"};
+
 // CEL keeps these words for languages around it; a field may still be called so.
 constexpr std::array<std::string_view, 17> kReserved{
     "as",  "break", "const",   "continue",  "else",   "for", "function", "if",   "import",
@@ -71,7 +74,7 @@ class Parser {
     return token_.kind == Token::Kind::symbol && token_.text == symbol;
   }
   bool is_word(std::string_view word) const {
-    return token_.kind == Token::Kind::identifier && token_.text == word;
+    return token_.kind == Token::Kind::identifier && token_.text == word && !token_.is_quoted;
   }
   bool take(std::string_view symbol) {
     if (!is_symbol(symbol)) return false;
@@ -208,8 +211,13 @@ class Parser {
     if (token_.kind != Token::Kind::identifier) return unexpected("the name of a field or method");
     const Span at = token_.span;
     const std::string name(token_.text);
+    const bool is_quoted = token_.is_quoted;
+    if (!is_quoted && std::find(kKeywords.begin(), kKeywords.end(), name) != kKeywords.end())
+      return fail(at,
+                  "'" + name + "' is a keyword; write ['" + name + "'] for a field of that name");
     advance();
-    if (!is_symbol("(")) return add(Op::select, from(begin_of(left)), at, name, {left});
+    if (is_quoted || !is_symbol("("))
+      return add(Op::select, from(begin_of(left)), at, name, {left});
     std::vector<int> operands = arguments({left});
     const Span whole = from(begin_of(left));
     for (const Macro& macro : kMacros)
@@ -253,7 +261,7 @@ class Parser {
       return fail(at, name + " is written list." + name + "(x, " +
                           (op == Op::map_macro ? "what becomes of x)" : "condition on x)"));
     const Node& variable = node(operands[1]);
-    if (variable.op != Op::identifier)
+    if (variable.op != Op::identifier || variable.id == kGlobal)
       return fail(variable.whole,
                   "the first argument of " + name + " is a new name for each element");
     std::string local = variable.text;
@@ -264,7 +272,8 @@ class Parser {
   int primary() {
     const Span at = token_.span;
     if (token_.kind == Token::Kind::literal) return literal();
-    if (token_.kind == Token::Kind::identifier && token_.text != "in") return name();
+    if (token_.kind == Token::Kind::identifier && token_.text != "in") return name(0);
+    if (is_symbol(".")) return global();
     if (is_symbol("[")) return list();
     if (is_symbol("{")) return map();
     if (!is_symbol("(")) return unexpected("a value");
@@ -289,7 +298,18 @@ class Parser {
     return index;
   }
 
-  int name() {
+  // .name: a variable of the host, even where a macro has one of this name.
+  int global() {
+    advance();
+    const bool is_name =
+        token_.kind == Token::Kind::identifier &&
+        std::find(kKeywords.begin(), kKeywords.end(), token_.text) == kKeywords.end();
+    return is_name ? name(kGlobal) : unexpected("a name after '.'");
+  }
+
+  int name(int id) {
+    if (token_.is_quoted)
+      return fail(token_.span, "only a field is written in backquotes, as in map.`a-b`");
     const Span at = token_.span;
     const std::string word(token_.text);
     advance();
@@ -297,7 +317,11 @@ class Parser {
     if (word == "null") return constant(at, Value());
     if (std::find(kReserved.begin(), kReserved.end(), word) != kReserved.end())
       return fail(at, "'" + word + "' is a reserved word");
-    if (!is_symbol("(")) return add(Op::identifier, at, at, word, {});
+    if (!is_symbol("(")) {
+      const int index = add(Op::identifier, at, at, word, {});
+      if (index >= 0) code_.nodes.back().id = id;
+      return index;
+    }
     std::vector<int> operands = arguments({});
     if (word != "has") return add(Op::call, from(at.begin), at, word, std::move(operands));
     if (problem_) return -1;

@@ -39,6 +39,10 @@ Value not_bool(std::string_view who, const Value& v) {
   return Error{std::string(who) + " takes bool, not " + to_string(v.kind())};
 }
 
+std::string shown_key(const Value& key) {
+  return key.is(Kind::string) ? "'" + escape_line(key.as_string(), 64) + "'" : to_string(key);
+}
+
 class Evaluator {
  public:
   Evaluator(const Code& code, const Activation& world)
@@ -137,7 +141,7 @@ class Evaluator {
     if (!from.is(Kind::map))
       return Error{std::string(to_string(from.kind())) + " has no fields, and so no '" + n.text +
                    "'"};
-    const auto found = from.as_map().find(n.text);
+    const auto found = from.as_map().find(std::string_view(n.text));
     const bool there = found != from.as_map().end();
     if (n.op == Op::has) return there;
     return there ? found->second : Value(Error{"there is no field '" + n.text + "'"});
@@ -147,10 +151,11 @@ class Evaluator {
     const Value from = eval(n.operands[0]);
     const Value at = eval(n.operands[1]);
     if (is_blocked(from) || is_blocked(at)) return worse(from, at);
-    if (from.is(Kind::map) && at.is(Kind::string)) {
-      const auto found = from.as_map().find(at.as_string());
+    const bool is_key = at.is(Kind::string) || at.is(Kind::boolean) || at.is_number();
+    if (from.is(Kind::map) && is_key) {
+      const auto found = from.as_map().find(at);
       if (found != from.as_map().end()) return found->second;
-      return Error{"there is no key '" + escape_line(at.as_string(), 64) + "'"};
+      return Error{"there is no key " + shown_key(at)};
     }
     if (!from.is(Kind::list) || !at.is_number())
       return Error{std::string("there is no ") + to_string(from.kind()) + "[" +
@@ -158,7 +163,7 @@ class Evaluator {
     const auto& list = from.as_list();
     const auto size = static_cast<std::int64_t>(list.size());
     const bool within = !(*compare(at, 0) < 0) && *compare(at, size) < 0;
-    const Value whole = within ? call_builtin(Builtin::to_int, {&at, 1}, nullptr, budget_) : at;
+    const Value whole = within ? call_builtin(Builtin::to_int, {&at, 1}, {}, budget_) : at;
     if (!within || *compare(whole, at) != 0)
       return Error{"index " + to_string(at) + " is outside of a list of " + std::to_string(size)};
     return list[static_cast<std::size_t>(whole.as_int())];
@@ -174,7 +179,8 @@ class Evaluator {
     if (is_blocked(blocked)) return blocked;
     const std::span<const Value> arguments(values.data(), n.operands.size());
     if (n.op == Op::builtin)
-      return call_builtin(static_cast<Builtin>(n.id), arguments, n.pattern.get(), budget_);
+      return call_builtin(static_cast<Builtin>(n.id), arguments, {n.pattern.get(), n.zone.get()},
+                          budget_);
     return host_call(n, arguments);
   }
 
@@ -208,10 +214,13 @@ class Evaluator {
       Value value = eval(n.operands[i + 1]);
       blocked = worse(worse(blocked, key), value);
       if (is_blocked(blocked)) continue;
-      if (!key.is(Kind::string))
-        blocked = Error{std::string("the keys of a map are strings, not ") + to_string(key.kind())};
-      else if (!out.emplace(key.as_string(), std::move(value)).second)
-        blocked = Error{"the key '" + escape_line(key.as_string(), 64) + "' is there twice"};
+      const bool is_key = key.is(Kind::boolean) || key.is(Kind::string) || key.is(Kind::integer) ||
+                          key.is(Kind::unsigned_integer);
+      if (!is_key)
+        blocked = Error{std::string("the keys of a map are bool, int, uint or string, not ") +
+                        to_string(key.kind())};
+      else if (!out.emplace(key, std::move(value)).second)
+        blocked = Error{"the key " + shown_key(key) + " is there twice"};
     }
     return is_blocked(blocked) ? blocked : Value(std::move(out));
   }

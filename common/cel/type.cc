@@ -17,7 +17,12 @@ Type Type::list(Type element) {
 }
 
 Type Type::map(Type value) {
+  return map(Kind::string, std::move(value));
+}
+
+Type Type::map(Type key, Type value) {
   Type type(Kind::map);
+  type.key_ = std::make_shared<const Type>(std::move(key));
   type.element_ = std::make_shared<const Type>(std::move(value));
   return type;
 }
@@ -32,6 +37,10 @@ Type Type::element() const {
   return element_ ? *element_ : Type(Kind::dyn);
 }
 
+Type Type::key() const {
+  return key_ ? *key_ : Type(Kind::dyn);
+}
+
 const Type::Fields& Type::fields() const {
   static const Fields kNone;
   return fields_ ? *fields_ : kNone;
@@ -40,14 +49,15 @@ const Type::Fields& Type::fields() const {
 bool Type::fits(const Type& wanted) const {
   if (is(Kind::dyn) || wanted.is(Kind::dyn)) return true;
   if (kind_ != wanted.kind_) return false;
-  return element().fits(wanted.element());
+  if (!is(Kind::list) && !is(Kind::map)) return true;
+  return key().fits(wanted.key()) && element().fits(wanted.element());
 }
 
 bool Type::accepts(const Value& value) const {
-  constexpr std::array<Kind, 10> kKinds{
-      Kind::null, Kind::boolean, Kind::integer,  Kind::unsigned_integer,
-      Kind::real, Kind::string,  Kind::duration, Kind::timestamp,
-      Kind::list, Kind::map};
+  constexpr std::array<Kind, 11> kKinds{
+      Kind::null,      Kind::boolean, Kind::integer, Kind::unsigned_integer,
+      Kind::real,      Kind::string,  Kind::bytes,   Kind::duration,
+      Kind::timestamp, Kind::list,    Kind::map};
   if (value.is_error() || value.is_unknown()) return false;
   return is(Kind::dyn) || kKinds[static_cast<std::size_t>(value.kind())] == kind_;
 }
@@ -55,7 +65,7 @@ bool Type::accepts(const Value& value) const {
 bool operator==(const Type& a, const Type& b) {
   if (a.kind_ != b.kind_ || a.fields() != b.fields()) return false;
   if (!a.is(Type::Kind::list) && !a.is(Type::Kind::map)) return true;
-  return a.element() == b.element();
+  return a.key() == b.key() && a.element() == b.element();
 }
 
 std::string to_string(const Type& type) {
@@ -72,6 +82,8 @@ std::string to_string(const Type& type) {
       return "double";
     case Type::Kind::string:
       return "string";
+    case Type::Kind::bytes:
+      return "bytes";
     case Type::Kind::duration:
       return "duration";
     case Type::Kind::timestamp:
@@ -79,7 +91,7 @@ std::string to_string(const Type& type) {
     case Type::Kind::list:
       return "list(" + to_string(type.element()) + ")";
     case Type::Kind::map:
-      return "map(string, " + to_string(type.element()) + ")";
+      return "map(" + to_string(type.key()) + ", " + to_string(type.element()) + ")";
     case Type::Kind::record:
       return "record";
     case Type::Kind::dyn:

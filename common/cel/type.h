@@ -22,10 +22,11 @@ class Type {
     unsigned_integer,
     real,
     string,
+    bytes,
     duration,
     timestamp,
     list,
-    map,     // string keys, values of one type
+    map,
     record,  // declared fields, each with its type; any other field is a problem at compile time
     dyn,
   };
@@ -33,7 +34,8 @@ class Type {
 
   Type(Kind kind);  // list and map are of dyn; a record without fields
   static Type list(Type element);
-  static Type map(Type value);
+  static Type map(Type value);  // with keys of string
+  static Type map(Type key, Type value);
   static Type record(Fields fields);
 
   Kind kind() const { return kind_; }
@@ -41,6 +43,7 @@ class Type {
   bool is_number() const { return kind_ >= Kind::integer && kind_ <= Kind::real; }
   // Of a list its element, of a map its value, otherwise dyn.
   Type element() const;
+  Type key() const;              // of a map, otherwise dyn
   const Fields& fields() const;  // empty unless a record
 
   // Whether a value of this type may stand where `wanted` is asked for; dyn fits both ways.
@@ -53,6 +56,7 @@ class Type {
  private:
   Kind kind_;
   std::shared_ptr<const Type> element_;
+  std::shared_ptr<const Type> key_;
   std::shared_ptr<const Fields> fields_;
 };
 

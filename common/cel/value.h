@@ -7,6 +7,7 @@
 #pragma once
 
 #include <chrono>
+#include <compare>
 #include <concepts>
 #include <cstdint>
 #include <map>
@@ -24,7 +25,36 @@ namespace firebreak::cel {
 
 class Value;
 using List = std::vector<Value>;
-using Map = std::map<std::string, Value, std::less<>>;
+
+// The order of a map's keys, which are bool, int, uint or string. Numbers are one key by their
+// value: 1, 1u and 1.0 find the same entry. A text is looked up without a copy.
+struct KeyOrder {
+  using is_transparent = void;
+  bool operator()(const Value& a, const Value& b) const;
+  template <std::convertible_to<std::string_view> Text>
+  bool operator()(const Value& a, const Text& b) const {
+    return compare_with_text(a, b) < 0;
+  }
+  template <std::convertible_to<std::string_view> Text>
+  bool operator()(const Text& a, const Value& b) const {
+    return compare_with_text(b, a) > 0;
+  }
+
+ private:
+  static std::strong_ordering compare_with_text(const Value& a, std::string_view b);
+};
+using Map = std::map<Value, Value, KeyOrder>;
+
+struct Bytes {  // not a text
+  std::string data;
+};
+
+// A moment as CEL has it: nanoseconds, in the years 1 to 9999.
+struct Timestamp {
+  std::int64_t seconds = 0;  // since the Unix epoch, rounded down
+  std::int32_t nanos = 0;    // 0 to 999,999,999
+  friend auto operator<=>(const Timestamp&, const Timestamp&) = default;
+};
 
 // An operation that has no answer: division by zero, a key that is not there, int overflow.
 struct Error {
@@ -48,6 +78,7 @@ class Value {
     unsigned_integer,
     real,
     string,
+    bytes,
     duration,
     timestamp,
     list,
@@ -67,11 +98,15 @@ class Value {
   Value(std::string text) : data_(std::make_shared<const std::string>(std::move(text))) {}
   Value(std::string_view text) : Value(std::string(text)) {}
   Value(const char* text) : Value(std::string(text)) {}
+  Value(Bytes bytes) : data_(std::make_shared<const Bytes>(std::move(bytes))) {}
+  // More than the 292 years that int64 nanoseconds hold becomes the nearest that they hold.
   template <class Rep, class Period>
   requires std::convertible_to<std::chrono::duration<Rep, Period>, Duration> Value(
       std::chrono::duration<Rep, Period> duration)
-      : data_(Duration{duration}) {}
-  Value(Instant at) : data_(at) {}
+      : Value(to_nanoseconds(duration)) {}
+  Value(std::chrono::nanoseconds duration) : data_(duration) {}
+  Value(Instant at) : Value(to_timestamp(at)) {}
+  Value(Timestamp at) : data_(at) {}
   Value(List list) : data_(std::make_shared<const List>(std::move(list))) {}
   Value(Map map) : data_(std::make_shared<const Map>(std::move(map))) {}
   Value(Error error) : data_(std::make_shared<const Error>(std::move(error))) {}
@@ -91,8 +126,10 @@ class Value {
   std::uint64_t as_uint() const { return get<std::uint64_t>(); }
   double as_double() const { return get<double>(); }
   const std::string& as_string() const { return *get<std::shared_ptr<const std::string>>(); }
-  Duration as_duration() const { return get<Duration>(); }
-  Instant as_timestamp() const { return get<Instant>(); }
+  const std::string& as_bytes() const { return get<std::shared_ptr<const Bytes>>()->data; }
+  std::chrono::nanoseconds as_nanoseconds() const { return get<std::chrono::nanoseconds>(); }
+  Duration as_duration() const { return std::chrono::duration_cast<Duration>(as_nanoseconds()); }
+  const Timestamp& as_timestamp() const { return get<Timestamp>(); }
   const List& as_list() const { return *get<std::shared_ptr<const List>>(); }
   const Map& as_map() const { return *get<std::shared_ptr<const Map>>(); }
   const Error& as_error() const { return *get<std::shared_ptr<const Error>>(); }
@@ -103,9 +140,13 @@ class Value {
 
  private:
   using Data = std::variant<std::monostate, bool, std::int64_t, std::uint64_t, double,
-                            std::shared_ptr<const std::string>, Duration, Instant,
-                            std::shared_ptr<const List>, std::shared_ptr<const Map>,
-                            std::shared_ptr<const Error>, std::shared_ptr<const Unknown>>;
+                            std::shared_ptr<const std::string>, std::shared_ptr<const Bytes>,
+                            std::chrono::nanoseconds, Timestamp, std::shared_ptr<const List>,
+                            std::shared_ptr<const Map>, std::shared_ptr<const Error>,
+                            std::shared_ptr<const Unknown>>;
+
+  static std::chrono::nanoseconds to_nanoseconds(Duration duration);
+  static Timestamp to_timestamp(Instant at);
 
   template <class T>
   const T& get() const {
@@ -117,6 +158,14 @@ class Value {
 
   Data data_;
 };
+
+// Two numbers by their value, whatever their types: exact where a conversion would round. A NaN is
+// unordered.
+std::partial_ordering compare_numbers(const Value& a, const Value& b);
+
+// "90.5s" and "2026-11-21T03:14:07.5Z": what string() makes of them, with as many digits as needed.
+std::string to_seconds(std::chrono::nanoseconds duration);
+std::string to_rfc3339(const Timestamp& at);
 
 // "int", "string", "list": the language's name of a kind.
 const char* to_string(Value::Kind kind);
