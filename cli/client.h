@@ -8,19 +8,11 @@
 #include <google/protobuf/message.h>
 #include <grpcpp/grpcpp.h>
 
+#include "cli/exit.h"
 #include "common/result.h"
 #include "firebreak/v1/operator.grpc.pb.h"
 
 namespace firebreak::cli {
-
-// What every command ends with; documented in docs/reference/cli.md.
-enum Exit : int {
-  kDone = 0,
-  kFailed = 1,  // refused, not found, or a validation that failed
-  kUsage = 2,
-  kInconclusive = 3,  // a validation that could not decide; a probe that is unknown
-  kUnreachable = 4,   // no coordinator answered
-};
 
 enum class Output { table, json };
 

@@ -7,46 +7,10 @@
 #include <variant>
 #include <vector>
 
-#include <boost/json/parse.hpp>
-#include <boost/json/value.hpp>
-
-#include "common/limits.h"
+#include "common/cel/json.h"
 
 namespace firebreak::probes {
 namespace {
-
-namespace json = boost::json;
-
-// The parser's own bound on depth bounds this recursion.
-cel::Value to_cel(const json::value& value) {
-  switch (value.kind()) {
-    case json::kind::null:
-      break;
-    case json::kind::bool_:
-      return value.get_bool();
-    case json::kind::int64:
-      return value.get_int64();
-    case json::kind::uint64:
-      return value.get_uint64();
-    case json::kind::double_:
-      return value.get_double();
-    case json::kind::string:
-      return std::string(value.get_string());
-    case json::kind::array: {
-      cel::List list;
-      list.reserve(value.get_array().size());
-      for (const json::value& item : value.get_array()) list.push_back(to_cel(item));
-      return list;
-    }
-    case json::kind::object: {
-      cel::Map map;
-      for (const auto& entry : value.get_object())
-        map.insert_or_assign(std::string(entry.key()), to_cel(entry.value()));
-      return map;
-    }
-  }
-  return {};
-}
 
 cel::Value headers_of(const HttpResponse& response) {
   std::map<std::string, std::string, std::less<>> joined;  // RFC 9110, 5.3
@@ -88,11 +52,8 @@ bool compile_expect(Attempt& attempt, const std::string& text,
 }
 
 cel::Value json_or_text(const std::string& text) {
-  json::parse_options options;
-  options.max_depth = limits::kJsonDepthMax;
-  boost::system::error_code failed;
-  const json::value value = json::parse(text, failed, {}, options);
-  return failed ? cel::Value(text) : to_cel(value);
+  auto value = cel::parse_json(text);
+  return value ? std::move(*value) : cel::Value(text);
 }
 
 cel::Bindings bindings_of(const Attempt& attempt, const HttpResponse& response) {

@@ -3,6 +3,7 @@
 // The input's first byte chooses what the expression may name.
 #include "common/cel/program.h"
 
+#include "common/cel/json.h"
 #include "common/limits.h"
 #include "common/probe_yaml.h"
 #include "coordinator/policy/signals.h"
@@ -109,14 +110,46 @@ void check_wrapped(const std::string& text, const cel::Value& value,
     expect(same(*negated, value), "two negations change nothing", text);
 }
 
+// A value as it is written in an expression; empty where that is for people only.
+std::string written(const cel::Value& value) {
+  constexpr std::size_t kBytesMax = 500;  // written out they are four times as many
+  using Kind = cel::Value::Kind;
+  switch (value.kind()) {
+    case Kind::null:
+    case Kind::boolean:
+    case Kind::integer:
+    case Kind::unsigned_integer:
+      return to_string(value);
+    case Kind::bytes:
+      return value.as_bytes().size() < kBytesMax ? to_string(value) : "";
+    case Kind::duration:
+      return "duration('" + cel::to_seconds(value.as_nanoseconds()) + "')";
+    case Kind::timestamp:
+      return "timestamp('" + cel::to_rfc3339(value.as_timestamp()) + "')";
+    default:
+      return {};
+  }
+}
+
 // What a plain value is written as reads back as that value.
 void check_written(const cel::Value& value, const cel::Declarations& declared, const World& world) {
+  const std::string text = written(value);
+  if (text.empty()) return;
+  const auto again = value_of(text, declared, world);
+  expect(again && *again == value, "a value reads back as it is written", text);
+}
+
+// JSON ends, and is JSON.
+void check_json(const cel::Value& value) {
+  constexpr std::size_t kBytesMax = 4096;
+  const auto text = cel::to_json(value, kBytesMax);
+  if (!text) return;
+  expect(text->size() <= kBytesMax, "JSON is bounded");
+  expect_utf8(*text, "a value as JSON");
   using Kind = cel::Value::Kind;
-  if (!value.is(Kind::boolean) && !value.is(Kind::integer) && !value.is(Kind::unsigned_integer) &&
-      !value.is(Kind::null))
-    return;
-  const auto again = value_of(to_string(value), declared, world);
-  expect(again && *again == value, "a value reads back as it is written", to_string(value));
+  const auto again = cel::parse_json(*text);
+  if (value.is(Kind::string) || value.is(Kind::boolean) || value.is(Kind::integer))
+    expect(again && *again == value, "JSON reads back", *text);
 }
 
 void check_problems(const std::vector<cel::Problem>& problems, const std::string& text) {
@@ -146,6 +179,7 @@ void run(std::string_view input) {
     expect(program.type().accepts(value), "a value is of its expression's type", text);
   check_wrapped(text, value, declared, world);
   check_written(value, declared, world);
+  check_json(value);
   const auto wanted = cel::compile(text, declared, cel::Type::Kind::boolean);
   if (const auto* condition = std::get_if<cel::Program>(&wanted)) {
     const cel::Value verdict = condition->evaluate(world);
