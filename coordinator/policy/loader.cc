@@ -798,6 +798,9 @@ Loaded load_policy(std::vector<SourceFile> files) {
   return loaded;
 }
 
+// Beside a policy's files, and no part of it.
+constexpr const char* kTestsFolder = "tests";
+
 Result<std::vector<SourceFile>> read_policy_directory(const std::string& directory) {
   namespace fs = std::filesystem;
   std::error_code failed;
@@ -808,6 +811,10 @@ Result<std::vector<SourceFile>> read_policy_directory(const std::string& directo
   std::size_t bytes = 0;
   for (auto entry = fs::recursive_directory_iterator(root, failed);
        !failed && entry != fs::end(entry); entry.increment(failed)) {
+    if (entry.depth() == 0 && entry->path().filename() == kTestsFolder) {
+      entry.disable_recursion_pending();
+      continue;
+    }
     if (entry->path().extension() != ".yaml" && entry->path().extension() != ".yml") continue;
     if (entry->path().filename().string().rfind('.', 0) == 0) continue;
     const fs::path real = fs::canonical(entry->path(), failed);

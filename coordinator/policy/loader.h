@@ -26,7 +26,8 @@ struct Loaded {
 // are joined, a name defined twice is an error.
 [[nodiscard]] Loaded load_policy(std::vector<SourceFile> files);
 
-// Reads DIR/**/*.yaml (sorted, no symbolic links out of DIR, at most kPolicyBytesMax in all).
+// Reads DIR/**/*.yaml (sorted, no symbolic links out of DIR, at most kPolicyBytesMax in all); not
+// DIR/tests, where the policy's tests are.
 [[nodiscard]] Result<std::vector<SourceFile>> read_policy_directory(const std::string& directory);
 
 }  // namespace firebreak::policy

@@ -4,9 +4,13 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <set>
 #include <string>
 #include <vector>
+
+#include "tests/support/files.h"
+#include "tests/support/temp_dir.h"
 
 namespace firebreak::policy {
 namespace {
@@ -378,6 +382,20 @@ TEST(LoadPolicy, ABrokenDefinitionIsNotMissingToo) {
 
 TEST(ReadPolicyDirectory, SaysWhatIsWrongWithIt) {
   EXPECT_EQ(read_policy_directory("/nonexistent").error().code, Errc::not_found);
+}
+
+TEST(ReadPolicyDirectory, ItsTestsAreNoPartOfAPolicy) {
+  const firebreak::testing::TempDir folder;
+  for (const char* below : {"/tests", "/more", "/more/tests"})
+    std::filesystem::create_directory(folder.path() + below);
+  for (const char* name : {"a.yaml", "tests/b.yaml", "more/c.yaml", "more/tests/d.yaml"})
+    firebreak::testing::write_file(folder / name, "facts: {}\n");
+
+  const auto files = read_policy_directory(folder.path());
+  ASSERT_TRUE(files);
+  std::set<std::string> names;
+  for (const SourceFile& file : *files) names.insert(file.path);
+  EXPECT_EQ(names, (std::set<std::string>{"a.yaml", "more/c.yaml", "more/tests/d.yaml"}));
 }
 
 }  // namespace
