@@ -201,6 +201,11 @@ inline constexpr std::size_t kPolicyErrorsShownMax = 100;
 inline constexpr std::size_t kLintAtomsMax = 64;   // parts of one condition
 inline constexpr std::size_t kLintLevelsMax = 16;  // levels of one rule
 
+// Tests of a policy.
+inline constexpr auto kRehearsalTimeMax = 24h * 366;        // of one test: a yearly window fits
+inline constexpr std::int64_t kSeriesCountMax = 100'000;    // a week at 6 s
+inline constexpr std::size_t kRehearsalTextShownMax = 300;  // of one line of a timeline
+
 // Logs.
 inline constexpr std::size_t kLogQueueLines = 8192;     // the oldest go first, counted
 inline constexpr std::size_t kLogValueBytesMax = 1024;  // of one field

@@ -18,7 +18,7 @@ IMPURE = re.compile(
     r"|csignal|time\.h|signal\.h|pthread\.h)$"
     r"|common/(clock|log|rng|secret|sd_notify|pki)\.h$")
 FILES = re.compile(r"(filesystem|fstream)$")
-PURE = {"coordinator/core": (IMPURE, FILES), "coordinator/policy": (IMPURE,)}
+PURE = {"coordinator/core": (IMPURE, FILES), "coordinator/policy": (IMPURE,), "coordinator/rehearsal": (IMPURE,)}
 # The clock itself, the stamp of a log line, and the one-shot client's deadlines.
 CLOCK_FILES = re.compile(r"common/(clock|log)\.cc$|cli/")
 

@@ -1,5 +1,5 @@
 // What is written down is read back whole, whatever is in it; what is damaged is refused. That a
-// state read back goes on as before is proven over every scenario (tests/scenario/world.cc).
+// state read back goes on as before is proven over every scenario (tests/scenario/proof.cc).
 #include "coordinator/store/snapshot_codec.h"
 
 #include <firebreak/v1/snapshot.pb.h>
