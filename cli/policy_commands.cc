@@ -147,6 +147,7 @@ void add_policy_commands(CLI::App& app, Context& context) {
   applied->callback([&context, source, dry] { apply(context, *source, *dry); });
 
   group->add_subcommand("show", "the policy in force")->callback([&context] { show(context); });
+  add_policy_test_command(*group, context);
 }
 
 }  // namespace firebreak::cli
