@@ -17,9 +17,9 @@ void add_fact_commands(CLI::App& app, Context& context);  // fact set, fact clea
 void add_validate_command(CLI::App& app, Context& context);
 void add_policy_commands(CLI::App& app, Context& context);  // policy check, apply, show, test
 void add_policy_test_command(CLI::App& group, Context& context);
-void add_probe_command(CLI::App& app, Context& context);    // no coordinator needed
-void add_expr_command(CLI::App& app, Context& context);     // no coordinator needed
-void add_doctor_command(CLI::App& app, Context& context);   // no coordinator needed
-void add_pki_commands(CLI::App& app, Context& context);     // no coordinator needed
+void add_probe_command(CLI::App& app, Context& context);   // no coordinator needed
+void add_expr_command(CLI::App& app, Context& context);    // no coordinator needed
+void add_doctor_command(CLI::App& app, Context& context);  // no coordinator needed
+void add_pki_commands(CLI::App& app, Context& context);    // no coordinator needed
 
 }  // namespace firebreak::cli

@@ -2,7 +2,7 @@
 #include "tests/unit/common/cel/support.h"
 
 namespace firebreak::cel {
-namespace {
+namespace checker_test {
 
 struct Row {
   const char* text;
@@ -97,5 +97,5 @@ TEST(Checker, KnowsTheTypeOfWhatItAccepts) {
   }
 }
 
-}  // namespace
+}  // namespace checker_test
 }  // namespace firebreak::cel

@@ -4,7 +4,7 @@
 #include "tests/unit/common/cel/support.h"
 
 namespace firebreak::cel {
-namespace {
+namespace functions_test {
 
 struct Row {
   const char* text;
@@ -272,5 +272,5 @@ TEST(Macros, AreLogicOverElements) {
   expect_rows(rows);
 }
 
-}  // namespace
+}  // namespace functions_test
 }  // namespace firebreak::cel

@@ -3,7 +3,7 @@
 #include "tests/unit/common/cel/support.h"
 
 namespace firebreak::cel {
-namespace {
+namespace literals_test {
 
 struct Row {
   const char* text;
@@ -176,5 +176,5 @@ TEST(Literals, SayWhatIsWrongAndWhere) {
   for (const Row& row : rows) EXPECT_EQ(problem(row.text), row.shown) << row.text;
 }
 
-}  // namespace
+}  // namespace literals_test
 }  // namespace firebreak::cel

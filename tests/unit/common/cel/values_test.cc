@@ -4,7 +4,7 @@
 #include "tests/unit/common/cel/support.h"
 
 namespace firebreak::cel {
-namespace {
+namespace values_test {
 
 struct Row {
   const char* text;
@@ -220,5 +220,5 @@ TEST(Order, OfKeysIsByGroupThenValue) {
   EXPECT_FALSE(before(Value(1), Value(1u)) || before(Value(1u), Value(1)));
 }
 
-}  // namespace
+}  // namespace values_test
 }  // namespace firebreak::cel
