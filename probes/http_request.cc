@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 
+#include "common/base64.h"
 #include "common/secret.h"
 
 namespace firebreak::probes {
@@ -38,20 +39,6 @@ bool has_header(const HttpRequest& request, std::string_view lower_name) {
       [lower_name](const auto& header) { return lower(header.first) == lower_name; });
 }
 
-std::string base64(std::string_view bytes) {
-  constexpr std::string_view kDigits =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string text;
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    std::uint32_t group = 0;
-    for (std::size_t k = 0; k < 3; ++k)
-      group = group << 8 | (i + k < bytes.size() ? static_cast<unsigned char>(bytes[i + k]) : 0u);
-    for (std::size_t k = 0; k < 4; ++k)
-      text += i + k > bytes.size() ? '=' : kDigits[group >> (18 - 6 * k) & 0x3F];
-  }
-  return text;
-}
-
 Result<void> add_credentials(const HttpSpec& spec, HttpRequest& request) {
   if (!spec.bearer_token_file.empty()) {
     const auto token = read_password_file(spec.bearer_token_file);
@@ -65,7 +52,7 @@ Result<void> add_credentials(const HttpSpec& spec, HttpRequest& request) {
   if (!spec.basic_password_file.empty()) {
     const auto password = read_password_file(spec.basic_password_file);
     if (!password) return password.error();
-    const std::string encoded = base64(spec.basic_user + ":" + password->reveal());
+    const std::string encoded = to_base64(spec.basic_user + ":" + password->reveal());
     request.secrets.push_back(encoded);
     request.secrets.push_back(password->reveal());
     request.headers.emplace_back("Authorization", "Basic " + encoded);

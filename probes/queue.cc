@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "common/probe_yaml.h"
+#include "common/queue_verdict.h"
 #include "probes/expect.h"
 #include "probes/http.h"
 #include "probes/postgres.h"
@@ -79,16 +80,11 @@ void judge_length(Attempt& attempt, const QueueSpec& spec, double length) {
     return;
   }
   attempt.add_first_value("length", length);
-  const auto above = [&](Status status, double limit) {
-    attempt.fail(status, Reason::threshold,
-                 format_number(length) + " waiting, more than " + format_number(limit));
-  };
-  if (spec.critical && length > *spec.critical)
-    above(Status::critical, *spec.critical);
-  else if (spec.warning && length > *spec.warning)
-    above(Status::warning, *spec.warning);
-  else
-    attempt.succeed();
+  const Status status = judge_queue(spec, length);
+  if (status == Status::ok) return attempt.succeed();
+  const double limit = status == Status::critical ? *spec.critical : *spec.warning;
+  attempt.fail(status, Reason::threshold,
+               format_number(length) + " waiting, more than " + format_number(limit));
 }
 
 Awaitable<void> probe_queue(Attempt& attempt, const QueueSpec& spec) {

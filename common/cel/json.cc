@@ -1,6 +1,7 @@
 // JSON by Boost on the way in; written by hand on the way out, because a value may share its parts
 // over and over, and the text has to end early.
 #include "common/cel/json.h"
+#include "common/base64.h"
 
 #include <array>
 #include <boost/json/parse.hpp>
@@ -8,6 +9,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "common/base64.h"
 #include "common/limits.h"
 
 namespace firebreak::cel {
@@ -45,21 +47,6 @@ Value value_of(const json::value& value) {
   return {};
 }
 
-std::string base64(std::string_view bytes) {
-  constexpr std::string_view kLetters =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string out;
-  for (std::size_t at = 0; at < bytes.size(); at += 3) {
-    const std::string_view three = bytes.substr(at, 3);
-    std::uint32_t bits = 0;
-    for (std::size_t i = 0; i < 3; ++i)
-      bits = (bits << 8) | (i < three.size() ? static_cast<unsigned char>(three[i]) : 0u);
-    for (std::size_t i = 0; i < 4; ++i)
-      out += i <= three.size() ? kLetters[(bits >> (18 - 6 * i)) & 63u] : '=';
-  }
-  return out;
-}
-
 std::string quoted(const std::string& text) {
   return json::serialize(json::string(text));
 }
@@ -87,7 +74,7 @@ class Writer {
       case Value::Kind::string:
         return put(quoted(value.as_string()));
       case Value::Kind::bytes:
-        return put('"' + base64(value.as_bytes()) + '"');
+        return put('"' + to_base64(value.as_bytes()) + '"');
       case Value::Kind::duration:
         return put('"' + to_seconds(value.as_nanoseconds()) + '"');
       case Value::Kind::timestamp:

@@ -349,7 +349,7 @@ void Engine::Loop::answer(std::vector<Input>& inputs, const std::vector<Result<>
   }
 }
 
-// Gives the orders that were not sent, for their commit took too long.
+// Gives the orders that were not sent: by now their time or their reason is over.
 std::vector<ActionId> Engine::Loop::let_out(Ledger::Committed committed) {
   for (const ActionId& action : committed.actions_ended) sinks_.agents->order_ended(action);
   auto lapsed = take_lapsed(committed.effects, ledger_->state(), now());

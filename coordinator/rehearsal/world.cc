@@ -5,6 +5,7 @@
 #include <variant>
 
 #include "common/assert.h"
+#include "common/queue_verdict.h"
 #include "coordinator/core/containment.h"
 #include "coordinator/policy/policy.h"
 
@@ -24,13 +25,6 @@ void complete(Observation& seen, const ProbeSpec& spec) {
     seen.values.push_back({"length", 0});
   for (NamedValue& value : seen.values)
     if (value.name.empty()) value.name = queue ? "length" : "value";
-}
-
-// As the probe itself judges (probes/queue.cc).
-Status judge(const QueueSpec& queue, double length) {
-  if (queue.critical && length > *queue.critical) return Status::critical;
-  if (queue.warning && length > *queue.warning) return Status::warning;
-  return Status::ok;
 }
 
 Status status_of(Look look) {
@@ -62,7 +56,7 @@ std::optional<Observation> observe(const Sight& sight, const ProbeSpec& spec, In
     seen.status = status_of(look);
     seen.reason = Reason::status;
   } else if (queue != nullptr && !seen.values.empty()) {
-    seen.status = judge(*queue, seen.values.front().value);
+    seen.status = judge_queue(*queue, seen.values.front().value);
     seen.reason = Reason::threshold;
   }
   if (seen.status == Status::ok) seen.reason = Reason::none;

@@ -6,17 +6,8 @@
 namespace firebreak::cel {
 namespace functions_test {
 
-struct Row {
-  const char* text;
-  const char* shown;
-};
-
-void expect_rows(std::span<const Row> rows) {
-  for (const Row& row : rows) EXPECT_EQ(shown(row.text), row.shown) << row.text;
-}
-
 TEST(Conversions, GiveWhatTheDefinitionSays) {
-  const Row rows[] = {
+  const Shown rows[] = {
       {"int(42u)", "42"},
       {"int(1.9)", "1"},
       {"int(-7.9)", "-7"},
@@ -51,7 +42,7 @@ TEST(Conversions, GiveWhatTheDefinitionSays) {
       {"timestamp('2009-02-14T00:31:30+01:00')", "2009-02-13T23:31:30Z"},
       {"duration(5m) == 5m && timestamp(now) == now && int(1) == 1 && bool(yes)", "true"},
   };
-  expect_rows(rows);
+  expect_shown(rows);
 }
 
 TEST(Conversions, OfWhatDoesNotFitAreErrors) {
@@ -91,7 +82,7 @@ TEST(Conversions, OfWhatDoesNotFitAreErrors) {
 }
 
 TEST(Durations, AreReadAsTheDefinitionHasThem) {
-  const Row rows[] = {
+  const Shown rows[] = {
       {"duration('1.5h')", "1h30m"},
       {"duration('2h45m') == duration('165m')", "true"},
       {"duration('1m1h')", "1h1m"},
@@ -105,7 +96,7 @@ TEST(Durations, AreReadAsTheDefinitionHasThem) {
       {"duration('-9223372036.854775808s').getSeconds()", "-9223372036"},
       {"string(duration('1.000000001s'))", "'1.000000001s'"},
   };
-  expect_rows(rows);
+  expect_shown(rows);
   for (const char* text :
        {"", "5", "s", "1.5.5s", "1 s", "5 minutes", "1x", "--1s", "1h-5m", "1e3s", "."})
     EXPECT_NE(problem("duration('" + std::string(text) + "')").find("is not a duration"),
@@ -130,7 +121,7 @@ TEST(Timestamps, AreReadAsRfc3339) {
 }
 
 TEST(Timestamps, AddAndSubtractToTheNanosecond) {
-  const Row rows[] = {
+  const Shown rows[] = {
       {"timestamp('2009-02-13T23:00:00Z') + 4m", "2009-02-13T23:04:00Z"},
       {"2m + timestamp('2009-02-13T23:01:00Z')", "2009-02-13T23:03:00Z"},
       {"timestamp('2009-02-13T23:10:00Z') - 10m", "2009-02-13T23:00:00Z"},
@@ -148,7 +139,7 @@ TEST(Timestamps, AddAndSubtractToTheNanosecond) {
       {"timestamp('2000-01-01T00:00:00Z') < timestamp('2000-01-01T00:00:00.000000001Z')", "true"},
       {"duration('1ns') < duration('2ns') && 3m <= 3m && 5m > 3m", "true"},
   };
-  expect_rows(rows);
+  expect_shown(rows);
   for (const char* text : {
            "timestamp('0001-01-01T00:00:00Z') + duration('-1ns')",
            "timestamp('0001-01-01T00:00:00Z') - duration('1ns')",
@@ -168,7 +159,7 @@ TEST(Timestamps, AddAndSubtractToTheNanosecond) {
 TEST(Timestamps, HaveParts) {
   World world;
   world.values.set("now", Timestamp{1234567890, 123456789});  // Friday, 2009-02-13T23:31:30 UTC
-  const Row rows[] = {
+  const Shown rows[] = {
       {"now.getFullYear()", "2009"},
       {"now.getMonth()", "1"},
       {"now.getDate()", "13"},
@@ -203,11 +194,11 @@ TEST(Timestamps, HaveParts) {
       {"dyn(1).getHours()", "error: a method of timestamps does not take int"},
       {"dyn(5m).getDate()", "error: this method does not take duration"},
   };
-  for (const Row& row : rows) EXPECT_EQ(shown(row.text, world), row.shown) << row.text;
+  for (const Shown& row : rows) EXPECT_EQ(shown(row.text, world), row.shown) << row.text;
 }
 
 TEST(Durations, HaveParts) {
-  const Row rows[] = {
+  const Shown rows[] = {
       {"duration('10000s').getHours()", "2"},
       {"duration('3730s').getMinutes()", "62"},
       {"duration('3730s').getSeconds()", "3730"},
@@ -215,7 +206,7 @@ TEST(Durations, HaveParts) {
       {"duration('-1.5s').getSeconds()", "-1"},
       {"5m.getSeconds()", "300"},
   };
-  expect_rows(rows);
+  expect_shown(rows);
 }
 
 TEST(TimeZones, AreOffsetsOrNamesOfTheDatabase) {
@@ -236,7 +227,7 @@ TEST(TimeZones, AreOffsetsOrNamesOfTheDatabase) {
 }
 
 TEST(Macros, AreLogicOverElements) {
-  const Row rows[] = {
+  const Shown rows[] = {
       {"[1, 2, 3].exists(e, e == 2)", "true"},
       {"[1, 2, 3].exists(e, e > 3)", "false"},
       {"[].exists(e, e == 2)", "false"},
@@ -269,7 +260,7 @@ TEST(Macros, AreLogicOverElements) {
       {"has({'a': null}.a) && !has({'a': 1}.b)", "true"},
       {"has(body.a)", "unknown (body)"},
   };
-  expect_rows(rows);
+  expect_shown(rows);
 }
 
 }  // namespace functions_test

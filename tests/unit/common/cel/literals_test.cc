@@ -5,17 +5,8 @@
 namespace firebreak::cel {
 namespace literals_test {
 
-struct Row {
-  const char* text;
-  const char* shown;
-};
-
-void expect_rows(std::span<const Row> rows) {
-  for (const Row& row : rows) EXPECT_EQ(shown(row.text), row.shown) << row.text;
-}
-
 TEST(Literals, AreNumbersOfThreeTypes) {
-  const Row rows[] = {
+  const Shown rows[] = {
       {"0", "0"},
       {"0u", "0u"},
       {"7U", "7u"},
@@ -40,11 +31,11 @@ TEST(Literals, AreNumbersOfThreeTypes) {
       {"{}", "{}"},
       {"null", "null"},
   };
-  expect_rows(rows);
+  expect_shown(rows);
 }
 
 TEST(Literals, AreStringsWithEscapes) {
-  const Row rows[] = {
+  const Shown rows[] = {
       {R"('say "hi"' == "say \"hi\"")", "true"},
       {R"('\a\b\f\n\r\t\v' == '\x07\x08\x0c\x0a\x0d\x09\x0b')", "true"},
       {R"('\\\?\"\'\`' == r'\?"' + "'`")", "true"},
@@ -63,11 +54,11 @@ TEST(Literals, AreStringsWithEscapes) {
       {R"('' == "" && '' == '''''' && '' == r"")", "true"},
       {"'tab\tinside'.size()", "10"},
   };
-  expect_rows(rows);
+  expect_shown(rows);
 }
 
 TEST(Literals, AreBytesByOctets) {
-  const Row rows[] = {
+  const Shown rows[] = {
       {"b'abc'", "b'abc'"},
       {"B\"abc\" == b'''abc'''", "true"},
       {R"(b'ÿ' == b'\303\277')", "true"},
@@ -84,7 +75,7 @@ TEST(Literals, AreBytesByOctets) {
       {R"(b'a' in [b'b', b'a'])", "true"},
       {R"(dyn(b'a') == 'a')", "false"},
   };
-  expect_rows(rows);
+  expect_shown(rows);
 }
 
 TEST(Literals, SkipBlanksAndComments) {
@@ -148,7 +139,7 @@ TEST(Names, AfterADotAreTheHosts) {
 }
 
 TEST(Literals, SayWhatIsWrongAndWhere) {
-  const Row rows[] = {
+  const Shown rows[] = {
       {"'a\\q'",
        "3+2: this is not an escape sequence; write \\\\ for a backslash, or r'...' for a "
        "string without escapes"},
@@ -173,7 +164,7 @@ TEST(Literals, SayWhatIsWrongAndWhere) {
       {"pick('a',)", "10+1: expected another argument after ',', not ')'"},
       {"{'a'}", "5+1: expected ':' between key and value, not '}'"},
   };
-  for (const Row& row : rows) EXPECT_EQ(problem(row.text), row.shown) << row.text;
+  for (const Shown& row : rows) EXPECT_EQ(problem(row.text), row.shown) << row.text;
 }
 
 }  // namespace literals_test

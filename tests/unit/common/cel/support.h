@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -77,6 +78,15 @@ inline Value evaluated(std::string_view text, const Activation& world = World{})
 // The value as text: "true", "unknown (unset)", "error: broken".
 inline std::string shown(std::string_view text, const Activation& world = World{}) {
   return to_string(evaluated(text, world));
+}
+
+// An expression, and its value as shown() writes it.
+struct Shown {
+  const char* text;
+  const char* shown;
+};
+inline void expect_shown(std::span<const Shown> rows) {
+  for (const Shown& row : rows) EXPECT_EQ(shown(row.text), row.shown) << row.text;
 }
 
 inline std::vector<Problem> problems(std::string_view text, std::optional<Type> wanted = {}) {

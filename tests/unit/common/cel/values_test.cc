@@ -6,15 +6,6 @@
 namespace firebreak::cel {
 namespace values_test {
 
-struct Row {
-  const char* text;
-  const char* shown;
-};
-
-void expect_rows(std::span<const Row> rows) {
-  for (const Row& row : rows) EXPECT_EQ(shown(row.text), row.shown) << row.text;
-}
-
 void expect_true(std::initializer_list<const char*> texts) {
   for (const char* text : texts) EXPECT_EQ(shown(text), "true") << text;
 }
@@ -23,7 +14,7 @@ void expect_false(std::initializer_list<const char*> texts) {
 }
 
 TEST(Arithmetic, OfIntegersDoesNotWrap) {
-  const Row rows[] = {
+  const Shown rows[] = {
       {"9223372036854775807 + 1", "error: int overflow in 9223372036854775807 + 1"},
       {"-9223372036854775808 - 1", "error: int overflow in -9223372036854775808 - 1"},
       {"5000000000 * 5000000000", "error: int overflow in 5000000000 * 5000000000"},
@@ -41,16 +32,16 @@ TEST(Arithmetic, OfIntegersDoesNotWrap) {
       {"7 % -2", "1"},
       {"7u % 4u", "3u"},
   };
-  expect_rows(rows);
+  expect_shown(rows);
 }
 
 TEST(Arithmetic, OfDoublesFollowsIeee754) {
-  const Row rows[] = {
+  const Shown rows[] = {
       {"1.0 / 0.0", "Infinity"},    {"-1.0 / 0.0", "-Infinity"},   {"0.0 / 0.0", "NaN"},
       {"1e308 * 10.0", "Infinity"}, {"0.1 + 0.2 == 0.3", "false"}, {"-0.0 == 0.0", "true"},
       {"-(1.5)", "-1.5"},           {"2.5 - 0.5", "2.0"},
   };
-  expect_rows(rows);
+  expect_shown(rows);
 }
 
 TEST(Comparison, OfNumbersIsByTheirValue) {
@@ -108,7 +99,7 @@ TEST(Comparison, OfOtherKindsIsWithinOne) {
 }
 
 TEST(Maps, HaveKeysOfFourTypes) {
-  const Row rows[] = {
+  const Shown rows[] = {
       {"{true: 'y', false: 'n'}[yes]", "'y'"},
       {"{5: 'five'}[5]", "'five'"},
       {"{5u: 'five'}[5u]", "'five'"},
@@ -126,7 +117,7 @@ TEST(Maps, HaveKeysOfFourTypes) {
       {"{dyn(null): 1}", "error: the keys of a map are bool, int, uint or string, not null"},
       {"{dyn([1]): 1}", "error: the keys of a map are bool, int, uint or string, not list"},
   };
-  expect_rows(rows);
+  expect_shown(rows);
 }
 
 TEST(Maps, FindANumberByItsValue) {
@@ -152,7 +143,7 @@ TEST(Maps, FindANumberByItsValue) {
 }
 
 TEST(Lists, AreIndexedByWholeNumbers) {
-  const Row rows[] = {
+  const Shown rows[] = {
       {"[7, 8, 9][2]", "9"},
       {"[7, 8, 9][2u]", "9"},
       {"[7, 8, 9][dyn(1.0)]", "8"},
@@ -164,11 +155,11 @@ TEST(Lists, AreIndexedByWholeNumbers) {
       {"[1, 2] + [3]", "[1, 2, 3]"},
       {"2 in [1, 2] && !(3 in [1, 2]) && 2u in [1, 2] && !(1 in [])", "true"},
   };
-  expect_rows(rows);
+  expect_shown(rows);
 }
 
 TEST(Strings, AreOfCodePoints) {
-  const Row rows[] = {
+  const Shown rows[] = {
       {"size('') + size('A') + size('ÿ') + 'πέντε'.size()", "7"},
       {"size('🔥')", "1"},
       {"'foobar'.startsWith('foo') && !'foobar'.startsWith('bar') && ''.startsWith('')", "true"},
@@ -184,7 +175,7 @@ TEST(Strings, AreOfCodePoints) {
       {"dyn(1).contains('a')", "error: the methods of a string do not take int"},
       {"dyn(1).size()", "error: size does not take int"},
   };
-  expect_rows(rows);
+  expect_shown(rows);
 }
 
 TEST(Strings, MatchWithinTheBudget) {
