@@ -14,6 +14,7 @@
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "bench/contest.h"
 #include "bench/deployment.h"
@@ -165,13 +166,13 @@ void measure(Deployment& deployment, const pki::TlsFiles& tls,
   std::fflush(stdout);
 }
 
-int run_all(const Effort& effort, int agents_max) {
+int run_all(const Effort& effort, const std::vector<int>& sizes) {
   Deployment deployment;
   deployment.make_folder("policy");
   deployment.write("policy/policy.yaml", policy());
   const pki::TlsFiles tls = deployment.issue(pki::Role::coordinator, "bench");
   std::vector<pki::TlsFiles> agents;
-  for (int i = 0; i < agents_max; ++i)
+  for (int i = 0; i < *std::max_element(sizes.begin(), sizes.end()); ++i)
     agents.push_back(deployment.issue(pki::Role::agent, "agent-" + std::to_string(i)));
   std::printf(
       "\nA fleet over mutual TLS, one channel per agent, all in one client process\n"
@@ -184,7 +185,7 @@ int run_all(const Effort& effort, int agents_max) {
                         {1000, 100, effort.count(20)},
                         {10000, 20, effort.count(5)}};
   for (const Load& load : loads) {
-    if (load.agents > agents_max) continue;
+    if (std::find(sizes.begin(), sizes.end(), load.agents) == sizes.end()) continue;
     for (const Kind kind : {Kind::coordinator, Kind::without_sync, Kind::limit})
       measure(deployment, tls, agents, load, kind);
   }
@@ -194,7 +195,7 @@ int run_all(const Effort& effort, int agents_max) {
 }  // namespace
 }  // namespace firebreak::bench
 
-// fleet_bench [smoke|full] [AGENTS]
+// fleet_bench [smoke|full] [AGENTS...]: of 1, 100, 1000 and 10000; smoke is 1 and 100 by default.
 int main(int argc, char** argv) {
   using namespace firebreak;
   require_tls13();
@@ -202,8 +203,11 @@ int main(int argc, char** argv) {
     if (argc == 6 && std::strcmp(argv[1], "echo") == 0)
       return bench::echo(argv[2], {argv[3], argv[4], argv[5]});
     const bench::Effort effort = bench::effort_of(argc, argv);
-    const int agents = argc > 2 ? std::atoi(argv[2]) : effort.smoke ? 100 : 10000;
-    return bench::run_all(effort, agents);
+    std::vector<int> sizes;
+    for (int i = 2; i < argc; ++i) sizes.push_back(std::atoi(argv[i]));
+    if (sizes.empty()) sizes = {1, 100};
+    if (argc <= 2 && !effort.smoke) sizes.insert(sizes.end(), {1000, 10000});
+    return bench::run_all(effort, sizes);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "fleet_bench: %s\n", error.what());
     return 1;

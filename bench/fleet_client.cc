@@ -7,12 +7,14 @@
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
+#include <cstdio>
 #include <deque>
 #include <mutex>
 #include <optional>
 #include <stdexcept>
 #include <thread>
 
+#include "common/limits.h"
 #include "proto/credentials.h"
 
 namespace firebreak::bench {
@@ -34,6 +36,7 @@ struct Board {
   std::condition_variable changed;
   std::size_t attached = 0;
   std::size_t done = 0;
+  std::size_t lost = 0;  // were attached, and are not any more
   std::uint64_t put_off = 0;
 };
 
@@ -68,6 +71,17 @@ class Agent final : public grpc::ClientBidiReactor<v1::AgentMessage, v1::Coordin
   std::optional<Steady::time_point> again_at() {
     const std::lock_guard lock(mutex_);
     return is_over_ && !is_attached_ ? std::optional(again_at_) : std::nullopt;
+  }
+
+  // As each agent does at that interval, whatever else it sends.
+  void beat() {
+    const std::lock_guard lock(mutex_);
+    if (!is_attached_ || is_over_) return;
+    v1::AgentMessage message;
+    message.mutable_heartbeat()->set_monotonic_us(
+        std::chrono::duration_cast<std::chrono::microseconds>(Steady::now().time_since_epoch())
+            .count());
+    push(std::move(message));
   }
 
   void begin(const FleetPlan& plan) {
@@ -121,6 +135,10 @@ class Agent final : public grpc::ClientBidiReactor<v1::AgentMessage, v1::Coordin
     outgoing_.clear();
     is_over_ = true;
     over_.notify_all();
+    if (!is_attached_) return;
+    const std::lock_guard board(board_.mutex);
+    ++board_.lost;
+    board_.changed.notify_all();
   }
 
  private:
@@ -199,8 +217,10 @@ class FleetClient::Impl {
     for (std::size_t i = 0; i < agents.size(); ++i)
       agents_.push_back(
           std::make_unique<Agent>(board_, coordinator, agents[i], static_cast<int>(i) % shards));
+    heart_ = std::jthread([this](const std::stop_token& stop) { beat(stop); });
   }
   ~Impl() {
+    heart_ = {};
     for (const auto& agent : agents_) agent->hang_up();
   }
   Impl(const Impl&) = delete;
@@ -208,8 +228,15 @@ class FleetClient::Impl {
 
   double attach() {
     const auto start = Steady::now();
+    auto told = start;
     for (const auto& agent : agents_) agent->dial();
     for (;;) {
+      if (Steady::now() - told > 5s) {
+        told = Steady::now();
+        const std::lock_guard lock(board_.mutex);
+        std::fprintf(stderr, "  %zu of %zu agents attached after %.0f s\n", board_.attached,
+                     agents_.size(), seconds_since(start));
+      }
       {
         std::unique_lock lock(board_.mutex);
         const auto all = [this] { return board_.attached == agents_.size(); };
@@ -236,8 +263,10 @@ class FleetClient::Impl {
     for (const auto& agent : agents_) agent->begin(plan);
     if (plan.pause_s > 0) pace(plan, start);
     std::unique_lock lock(board_.mutex);
-    if (!board_.changed.wait_for(lock, kPatience, [this] { return board_.done >= agents_.size(); }))
-      throw std::runtime_error("acknowledgements are missing");
+    const auto over = [this] { return board_.done >= agents_.size() || board_.lost > 0; };
+    if (!board_.changed.wait_for(lock, kPatience, over) || board_.lost > 0)
+      throw std::runtime_error("acknowledgements are missing, " + std::to_string(board_.lost) +
+                               " streams have ended");
     lock.unlock();
     FleetResult result;
     result.seconds = seconds_since(start);
@@ -247,6 +276,13 @@ class FleetClient::Impl {
   }
 
  private:
+  // Every agent once per interval, a hundredth of them at a time.
+  void beat(const std::stop_token& stop) {
+    for (std::size_t turn = 0; !stop.stop_requested(); turn = (turn + 1) % 100) {
+      for (std::size_t i = turn; i < agents_.size(); i += 100) agents_[i]->beat();
+      std::this_thread::sleep_for(limits::kHeartbeatInterval / 100);
+    }
+  }
   // Each agent at a moment of its own within the pause.
   void pace(const FleetPlan& plan, Steady::time_point start) {
     const std::size_t all = agents_.size() * static_cast<std::size_t>(plan.batches);
@@ -261,6 +297,7 @@ class FleetClient::Impl {
 
   Board board_;
   std::vector<std::unique_ptr<Agent>> agents_;
+  std::jthread heart_;
 };
 
 FleetClient::FleetClient(const std::string& coordinator, const std::vector<pki::TlsFiles>& agents,

@@ -62,7 +62,6 @@ class Simulation {
   void check_end();
   void check_actions();
   void check_journal();
-  void check_once();
 
   World world_;
   Rng people_;
@@ -489,7 +488,6 @@ void Simulation::check_end() {
   world_.tally.snapshots = world_.disk.snapshots();
   check_actions();
   check_journal();
-  check_once();
 }
 
 // What the coordinator says about an action is true, or it says that it does not know.
@@ -517,16 +515,66 @@ void Simulation::check_actions() {
   }
 }
 
-// Whoever starts now finds what the one before knew.
+// What the journal says without the repetitions: of each agent the numbers that came before.
+class WithoutRepeats {
+ public:
+  // The event without what it repeats; empty: it repeats nothing.
+  std::optional<core::Event> strip(const core::Event& event) {
+    if (const auto* attached = std::get_if<core::AgentAttached>(&event))
+      begin(attached->agent, attached->incarnation);
+    const auto* results = std::get_if<core::ResultsReceived>(&event);
+    if (results == nullptr) return std::nullopt;
+    Seen* agent = begin(results->agent, results->incarnation);
+    const std::uint64_t end = results->first_seq + results->rows.size();
+    const std::uint64_t from =
+        agent == nullptr ? end : std::min(end, std::max(results->first_seq, agent->last + 1));
+    if (agent != nullptr && end > 0) agent->last = std::max(agent->last, end - 1);
+    const auto repeated = static_cast<std::ptrdiff_t>(from - results->first_seq);
+    if (repeated == 0) return std::nullopt;
+    core::ResultsReceived news = *results;
+    news.dropped_before = 0;
+    news.rows.erase(news.rows.begin(), news.rows.begin() + repeated);
+    news.first_seq = from;
+    return news;
+  }
+
+ private:
+  struct Seen {
+    std::uint64_t incarnation = 0, last = 0;
+    std::set<std::uint64_t> past;
+  };
+  // Null: a life that is over.
+  Seen* begin(const AgentName& name, std::uint64_t incarnation) {
+    Seen& agent = seen_[name];
+    if (agent.past.contains(incarnation)) return nullptr;
+    if (agent.incarnation != incarnation) {
+      if (agent.incarnation != 0) agent.past.insert(agent.incarnation);
+      agent.incarnation = incarnation;
+      agent.last = 0;
+    }
+    return &agent;
+  }
+  std::map<AgentName, Seen> seen_;
+};
+
+// Whoever starts now finds what the one before knew, and without the repetitions the journal gives
+// the same state.
 void Simulation::check_journal() {
   core::State again;
+  std::optional<core::State> once;  // differs from `again` from the first repetition on
+  WithoutRepeats repeats;
   for (const Disk::Row& row : world_.disk.rows()) {
     auto entries = store::decode_batch(row.bytes, row.position, compile);
     promise(static_cast<bool>(entries), kJournal, [&] { return entries.error().message; });
     promise(store::encode_batch(*entries) == row.bytes, kJournal, [&] {
       return "position " + std::to_string(row.position) + " is written otherwise than it is read";
     });
-    for (const store::JournalEntry& entry : *entries) core::step(again, entry.event, entry.at);
+    for (const store::JournalEntry& entry : *entries) {
+      const auto stripped = repeats.strip(entry.event);
+      if (stripped && !once) once = again;
+      core::step(again, entry.event, entry.at);
+      if (once) core::step(*once, stripped ? *stripped : entry.event, entry.at);
+    }
     if (row.position % 64 != 0) continue;
     const std::string fault = core::tally_fault(again);
     promise(fault.empty(), kJournal, [&] { return "a count is wrong: " + fault; });
@@ -535,49 +583,10 @@ void Simulation::check_journal() {
   promise(live == folded, kJournal, [&] { return difference(live, folded); });
   promise(store::digest(leader().state()) == store::digest(again), kJournal,
           "the digests of the live and of the recovered state differ");
-}
-
-// Without the repetitions the journal gives the same state.
-void Simulation::check_once() {
-  struct Seen {
-    std::uint64_t incarnation = 0, last = 0;
-    std::set<std::uint64_t> past;
-  };
-  std::map<AgentName, Seen> seen;
-  core::State once;
-  const auto begin = [&](const AgentName& name, std::uint64_t incarnation) -> Seen* {
-    Seen& agent = seen[name];
-    if (agent.past.contains(incarnation)) return nullptr;
-    if (agent.incarnation != incarnation) {
-      if (agent.incarnation != 0) agent.past.insert(agent.incarnation);
-      agent.incarnation = incarnation;
-      agent.last = 0;
-    }
-    return &agent;
-  };
-  for (const Disk::Row& row : world_.disk.rows()) {
-    auto entries = store::decode_batch(row.bytes, row.position, compile);
-    for (store::JournalEntry& entry : *entries) {
-      if (const auto* attached = std::get_if<core::AgentAttached>(&entry.event))
-        begin(attached->agent, attached->incarnation);
-      if (auto* results = std::get_if<core::ResultsReceived>(&entry.event)) {
-        Seen* agent = begin(results->agent, results->incarnation);
-        const std::uint64_t end = results->first_seq + results->rows.size();
-        const std::uint64_t from =
-            agent == nullptr ? end : std::min(end, std::max(results->first_seq, agent->last + 1));
-        const auto repeated = static_cast<std::ptrdiff_t>(from - results->first_seq);
-        if (repeated > 0) results->dropped_before = 0;
-        results->rows.erase(results->rows.begin(), results->rows.begin() + repeated);
-        results->first_seq = from;
-        if (agent != nullptr && end > 0) agent->last = std::max(agent->last, end - 1);
-      }
-      core::step(once, entry.event, entry.at);
-    }
-  }
-  core::State live = leader().state();
-  live.counters.duplicates = 0;
-  once.counters.duplicates = 0;
-  const std::string with = dump(live), without = dump(once);
+  if (!once) return;
+  again.counters.duplicates = 0;
+  once->counters.duplicates = 0;
+  const std::string with = dump(again), without = dump(*once);
   promise(with == without, kOnce, [&] { return difference(with, without); });
 }
 

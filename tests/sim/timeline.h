@@ -18,7 +18,14 @@ class Timeline {
   [[nodiscard]] Instant now() const { return now_; }
   // What is set for one moment happens in the order in which it was set.
   void at(Instant when, std::function<void()> what) {
-    queue_.push({std::max(when, now_), ++last_, std::move(what)});
+    if (free_.empty()) {
+      free_.push_back(things_.size());
+      things_.emplace_back();
+    }
+    const std::size_t place = free_.back();
+    free_.pop_back();
+    things_[place] = std::move(what);
+    queue_.push({std::max(when, now_), ++last_, place});
   }
   void after(Duration time, std::function<void()> what) { at(now_ + time, std::move(what)); }
   // The next thing up to `until`; false: there is none, and it is `until` now.
@@ -27,19 +34,22 @@ class Timeline {
       now_ = std::max(now_, until);
       return false;
     }
-    // Moved out of the queue before it runs, for it will add to it.
-    auto what = std::move(const_cast<Entry&>(queue_.top()).what);
-    now_ = queue_.top().at;
+    const Entry next = queue_.top();
     queue_.pop();
+    now_ = next.at;
+    // Moved out before it runs, for it will add to what is to come.
+    const auto what = std::exchange(things_[next.place], nullptr);
+    free_.push_back(next.place);
     what();
     return true;
   }
 
  private:
+  // Small, for the heap moves it about.
   struct Entry {
     Instant at;
     std::uint64_t order = 0;
-    std::function<void()> what;
+    std::size_t place = 0;  // in things_
     bool operator<(const Entry& other) const {
       return at != other.at ? at > other.at : order > other.order;
     }
@@ -47,6 +57,8 @@ class Timeline {
   Instant now_;
   std::uint64_t last_ = 0;
   std::priority_queue<Entry> queue_;
+  std::vector<std::function<void()>> things_;
+  std::vector<std::size_t> free_;
 };
 
 // A host's clocks, a little fast or slow: the steady one (CLOCK_MONOTONIC) stands still while the
