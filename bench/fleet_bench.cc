@@ -10,13 +10,12 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <filesystem>
 #include <stdexcept>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "bench/contest.h"
+#include "bench/coordinator_process.h"
 #include "bench/deployment.h"
 #include "bench/fleet_client.h"
 #include "bench/measure.h"
@@ -25,7 +24,6 @@
 namespace firebreak::bench {
 namespace {
 
-namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 
 constexpr int kShards = 100;  // services; each with ten probes, seen by a hundredth of the agents
@@ -91,44 +89,6 @@ int echo(const std::string& address, const pki::TlsFiles& tls) {
   return 0;
 }
 
-enum class Kind { coordinator, without_sync, limit };
-
-class Server {
- public:
-  Server(Deployment& deployment, const pki::TlsFiles& tls, Kind kind)
-      : address_("127.0.0.1:" + std::to_string(testing::free_port())) {
-    static int number = 0;
-    const std::string name = "run" + std::to_string(number++);
-    state_ = deployment / name;
-    deployment.make_folder(name);
-    const std::string config = name + ".yaml";
-    deployment.write(config, "listen: " + address_ + "\ntls: {certificate: " + tls.certificate +
-                                 ", key: " + tls.key + ", ca: " + tls.ca + "}\nstate: " + state_ +
-                                 "\npolicy: " + (deployment / "policy") + "\n");
-    std::vector<std::string> command{FIREBREAK_COORDINATOR, "--config", deployment / config};
-    if (kind == Kind::without_sync)
-      command.insert(command.begin(), {"/usr/bin/env", "LD_PRELOAD=" FIREBREAK_NO_SYNC});
-    if (kind == Kind::limit)
-      command = {"/proc/self/exe", "echo", address_, tls.certificate, tls.key, tls.ca};
-    if (kind == Kind::limit) command[0] = fs::read_symlink("/proc/self/exe").string();
-    process_.start(command, deployment / (name + ".log"));
-  }
-  [[nodiscard]] const std::string& address() const { return address_; }
-  [[nodiscard]] Nanoseconds cpu() const { return cpu_of(process_.pid()); }
-  [[nodiscard]] double rss_mib() const { return rss_kib(process_.pid()) / 1024; }
-  [[nodiscard]] double disk_bytes() const {
-    double bytes = 0;
-    for (const auto& file : fs::directory_iterator(state_))
-      if (file.is_regular_file()) bytes += static_cast<double>(file.file_size());
-    return bytes;
-  }
-
- private:
-  const std::string address_;
-  std::string state_;
-  testing::ServerProcess process_;
-};
-
 struct Load {
   int agents;
   int batch;
@@ -136,10 +96,10 @@ struct Load {
 };
 
 void measure(Deployment& deployment, const pki::TlsFiles& tls,
-             const std::vector<pki::TlsFiles>& agents, const Load& load, Kind kind) {
-  Server server(deployment, tls, kind);
+             const std::vector<pki::TlsFiles>& agents, const Load& load, ServerKind kind) {
+  CoordinatorProcess server(deployment, tls, kind);
   const std::vector<pki::TlsFiles> some(agents.begin(), agents.begin() + load.agents);
-  FleetClient fleet(server.address(), some, kShards);
+  FleetClient fleet(server.address(), some, kShards, {});
   const double attached = fleet.attach();
   const double idle = server.rss_mib();
   fleet.run({1, 10, 1, 0});  // series are defined, every probe has a result
@@ -152,16 +112,16 @@ void measure(Deployment& deployment, const pki::TlsFiles& tls,
   // A calm fleet: each agent once per second or less often, at most 200 batches per second.
   const double pause = std::max(1.0, load.agents / 200.0);
   const FleetResult calm = fleet.run({std::max(2, static_cast<int>(10 / pause)), 20, 8, pause});
-  const char* name = kind == Kind::coordinator    ? "firebreak"
-                     : kind == Kind::without_sync ? "  without syncs"
-                                                  : "  limit: parse and ack";
+  const char* name = kind == ServerKind::coordinator    ? "firebreak"
+                     : kind == ServerKind::without_sync ? "  without syncs"
+                                                        : "  limit: parse and ack";
   std::printf(
       "| %6d | %5d | %-22s | %9.0f | %9.0f | %7.1f / %7.1f | %6.1f / %7.1f | %5.1f | %5.1f "
       "| %6.1f | %5.1f s, %llu put off |\n",
       load.agents, load.batch, name, results / cpu, results / busy.seconds,
       quantile(busy.ack_ms, 0.5), quantile(busy.ack_ms, 0.99), quantile(calm.ack_ms, 0.5),
       quantile(calm.ack_ms, 0.99), static_cast<double>(busy.wire_bytes) / results,
-      kind == Kind::limit ? 0.0 : grown, idle, attached,
+      kind == ServerKind::limit ? 0.0 : grown, idle, attached,
       static_cast<unsigned long long>(fleet.put_off()));
   std::fflush(stdout);
 }
@@ -186,7 +146,8 @@ int run_all(const Effort& effort, const std::vector<int>& sizes) {
                         {10000, 20, effort.count(5)}};
   for (const Load& load : loads) {
     if (std::find(sizes.begin(), sizes.end(), load.agents) == sizes.end()) continue;
-    for (const Kind kind : {Kind::coordinator, Kind::without_sync, Kind::limit})
+    for (const ServerKind kind :
+         {ServerKind::coordinator, ServerKind::without_sync, ServerKind::limit})
       measure(deployment, tls, agents, load, kind);
   }
   return 0;

@@ -24,7 +24,7 @@ using Steady = std::chrono::steady_clock;
 using namespace std::chrono_literals;
 
 constexpr auto kPatience = 600s;
-constexpr int kSeries = 10;  // probes of one agent
+constexpr int kProbes = 10;  // of a service
 
 double seconds_since(Steady::time_point start) {
   return std::chrono::duration<double>(Steady::now() - start).count();
@@ -42,8 +42,9 @@ struct Board {
 
 class Agent final : public grpc::ClientBidiReactor<v1::AgentMessage, v1::CoordinatorMessage> {
  public:
-  Agent(Board& board, const std::string& coordinator, const pki::TlsFiles& tls, int shard)
-      : board_(board), shard_(std::to_string(shard)) {
+  Agent(Board& board, const std::string& coordinator, const pki::TlsFiles& tls, int shard,
+        const FleetSeries& series)
+      : board_(board), shard_(shard), series_(static_cast<unsigned>(series.services) * kProbes) {
     const auto credentials = client_credentials(tls, pki::Role::agent);
     if (!credentials) throw std::runtime_error(credentials.error().message);
     auto arguments = channel_arguments();
@@ -62,7 +63,7 @@ class Agent final : public grpc::ClientBidiReactor<v1::AgentMessage, v1::Coordin
     hello.set_incarnation(1);
     hello.set_version("bench");
     hello.set_protocol(1);
-    (*hello.mutable_labels())["shard"] = shard_;
+    (*hello.mutable_labels())["shard"] = std::to_string(shard_);
     push(std::move(message));
     StartRead(&incoming_);
     StartCall();
@@ -158,14 +159,10 @@ class Agent final : public grpc::ClientBidiReactor<v1::AgentMessage, v1::Coordin
             .count();
     batch.set_first_seq(seq_ + 1);
     batch.set_sent_monotonic_us(now);
-    for (unsigned i = 0; i < kSeries && seq_ == 0; ++i) {
-      v1::ResultBatch::Series& series = *batch.add_series();
-      series.set_ref(i);
-      series.mutable_key()->set_service("s" + shard_);
-      series.mutable_key()->set_probe("p" + std::to_string(i));
-    }
     for (int i = 0; i < plan_.batch; ++i) {
-      batch.add_ref(static_cast<unsigned>(i % kSeries));
+      if (defined_ <= next_) define(*batch.add_series(), defined_++);
+      batch.add_ref(next_);
+      next_ = (next_ + 1) % series_;
       batch.add_status(v1::STATUS_OK);
       batch.add_reason(0);
       batch.add_phase(0);
@@ -179,6 +176,12 @@ class Agent final : public grpc::ClientBidiReactor<v1::AgentMessage, v1::Coordin
     --left_;
     push(std::move(message));
   }
+  void define(v1::ResultBatch::Series& series, unsigned ref) const {
+    series.set_ref(ref);
+    series.mutable_key()->set_service("s" +
+                                      std::to_string(shard_ + static_cast<int>(ref) / kProbes));
+    series.mutable_key()->set_probe("p" + std::to_string(ref % kProbes));
+  }
   void acknowledged(std::uint64_t seq) {
     for (; !sent_.empty() && sent_.front().first <= seq; sent_.pop_front())
       ack_ms_.push_back(1e3 * seconds_since(sent_.front().second));
@@ -190,7 +193,10 @@ class Agent final : public grpc::ClientBidiReactor<v1::AgentMessage, v1::Coordin
   }
 
   Board& board_;
-  const std::string shard_;
+  const int shard_;
+  const unsigned series_;  // how many
+  unsigned next_ = 0;      // that has its turn
+  unsigned defined_ = 0;
   std::unique_ptr<v1::AgentService::Stub> stub_;
   std::unique_ptr<grpc::ClientContext> context_;
   v1::CoordinatorMessage incoming_;
@@ -213,10 +219,11 @@ class Agent final : public grpc::ClientBidiReactor<v1::AgentMessage, v1::Coordin
 
 class FleetClient::Impl {
  public:
-  Impl(const std::string& coordinator, const std::vector<pki::TlsFiles>& agents, int shards) {
+  Impl(const std::string& coordinator, const std::vector<pki::TlsFiles>& agents, int shards,
+       const FleetSeries& series) {
     for (std::size_t i = 0; i < agents.size(); ++i)
-      agents_.push_back(
-          std::make_unique<Agent>(board_, coordinator, agents[i], static_cast<int>(i) % shards));
+      agents_.push_back(std::make_unique<Agent>(board_, coordinator, agents[i],
+                                                static_cast<int>(i) % shards, series));
     heart_ = std::jthread([this](const std::stop_token& stop) { beat(stop); });
   }
   ~Impl() {
@@ -301,8 +308,8 @@ class FleetClient::Impl {
 };
 
 FleetClient::FleetClient(const std::string& coordinator, const std::vector<pki::TlsFiles>& agents,
-                         int shards)
-    : impl_(std::make_unique<Impl>(coordinator, agents, shards)) {}
+                         int shards, const FleetSeries& series)
+    : impl_(std::make_unique<Impl>(coordinator, agents, shards, series)) {}
 FleetClient::~FleetClient() = default;
 double FleetClient::attach() {
   return impl_->attach();

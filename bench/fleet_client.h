@@ -11,6 +11,12 @@
 
 namespace firebreak::bench {
 
+// What agent i reports on, in turn: of `services` services ten probes p0 to p9 each, beginning with
+// the service s(i % shards).
+struct FleetSeries {
+  int services = 1;
+};
+
 struct FleetPlan {
   int batches = 0;     // of each agent
   int batch = 0;       // results of one
@@ -28,7 +34,8 @@ struct FleetResult {
 class FleetClient {
  public:
   // One agent for each certificate; agent i says label shard = i % shards.
-  FleetClient(const std::string& coordinator, const std::vector<pki::TlsFiles>& agents, int shards);
+  FleetClient(const std::string& coordinator, const std::vector<pki::TlsFiles>& agents, int shards,
+              const FleetSeries& series);
   ~FleetClient();
   FleetClient(const FleetClient&) = delete;
   FleetClient& operator=(const FleetClient&) = delete;

@@ -3,8 +3,11 @@
 #pragma once
 
 #include <firebreak/v1/journal.pb.h>
+#include <google/protobuf/arena.h>
 
 #include <algorithm>
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <optional>
@@ -123,6 +126,27 @@ bool parse(Message& message, std::string_view bytes) {
   return bytes.size() <= std::numeric_limits<int>::max() &&
          message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
 }
+
+// A message of many small parts, which come and go together.
+template <class Message>
+class OnArena {
+ public:
+  OnArena() : message_(google::protobuf::Arena::CreateMessage<Message>(&arena_)) {}
+  OnArena(const OnArena&) = delete;
+  OnArena& operator=(const OnArena&) = delete;
+  Message& operator*() { return *message_; }
+
+ private:
+  google::protobuf::ArenaOptions options() {
+    google::protobuf::ArenaOptions options;
+    options.initial_block = first_.data();
+    options.initial_block_size = first_.size();
+    return options;
+  }
+  alignas(std::max_align_t) std::array<char, 4096> first_;
+  google::protobuf::Arena arena_{options()};
+  Message* message_;
+};
 
 std::vector<Observation> get_observations(const pb::Observations& from, int count, Reader& reader);
 ProbeKey get_key(const pb::ProbeKey& from, Reader& reader);

@@ -394,7 +394,8 @@ core::Incident get_incident(const pb::Incident& from, Reader& reader) {
 
 Result<std::vector<JournalEntry>> decode_batch(std::string_view bytes, std::uint64_t first_position,
                                                const PolicyCompiler& compile) {
-  pb::Batch batch;
+  OnArena<pb::Batch> on_arena;
+  pb::Batch& batch = *on_arena;
   if (!parse(batch, bytes))
     return make_error(Errc::corrupt,
                       "journal position " + std::to_string(first_position) + ": not a batch");

@@ -309,7 +309,8 @@ void put_incident(const core::Incident& from, pb::Incident& to) {
 }
 
 std::string encode_batch(const std::vector<JournalEntry>& entries) {
-  pb::Batch batch;
+  OnArena<pb::Batch> on_arena;
+  pb::Batch& batch = *on_arena;
   for (const JournalEntry& entry : entries) {
     auto& to = *batch.add_entries();
     to.set_at_us(unix_us(entry.at));
