@@ -195,6 +195,7 @@ inline constexpr std::size_t kExprNodesMax = 2000;
 inline constexpr std::size_t kExprArgumentsMax = 8;     // of one call: they live on the stack
 inline constexpr std::size_t kExprMacroDepthMax = 8;    // all() in map() in ...: likewise
 inline constexpr std::int64_t kExprStepsMax = 100'000;  // one evaluation, a few milliseconds
+inline constexpr std::size_t kExprPartsMax = 128;  // shown of one expression that is explained
 inline constexpr std::size_t kExprPatternBytesMax = 1u << 20;  // of a compiled matches() pattern
 inline constexpr std::size_t kPolicyErrorsShownMax = 100;
 // Comparing a rule's conditions costs the square of these; a policy that people write stays below.

@@ -102,5 +102,7 @@ std::vector<Problem> check(Code& code, const Declarations& declarations,
                            const std::optional<Type>& wanted);
 // The value of a node that reads no variable and calls no host function.
 Value evaluate_constant(const Code& code, int node);
+// The value of one node by itself, which must be outside of every macro's body.
+Value evaluate_part(const Code& code, int node, const Activation& activation);
 
 }  // namespace firebreak::cel

@@ -341,6 +341,10 @@ Value evaluate_constant(const Code& code, int node) {
   return Evaluator(code, nothing).run(node);
 }
 
+Value evaluate_part(const Code& code, int node, const Activation& activation) {
+  return Evaluator(code, activation).run(node);
+}
+
 Compiled compile(std::string_view text, const Declarations& declarations,
                  const std::optional<Type>& wanted) {
   auto code = std::make_shared<Code>();

@@ -70,6 +70,13 @@ struct Read {
   Position where;
 };
 
+// A part of an expression with its value; `depth` below the whole, which comes first.
+struct Part {
+  std::string text;  // as written
+  int depth = 0;
+  Value value;
+};
+
 struct Code;
 
 class Program {
@@ -78,6 +85,10 @@ class Program {
 
   // Does not throw; allocates nothing when every value on the way is a scalar or already exists.
   Value evaluate(const Activation& activation) const;
+
+  // The value of every part that is not written out, each before those that it is made of; at most
+  // limits::kExprPartsMax. Slow: for explaining.
+  std::vector<Part> parts(const Activation& activation) const;
 
   const std::string& text() const;
   const Type& type() const;  // dyn when it is only known at run time
