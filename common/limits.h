@@ -197,6 +197,8 @@ inline constexpr std::size_t kExprMacroDepthMax = 8;    // all() in map() in ...
 inline constexpr std::int64_t kExprStepsMax = 100'000;  // one evaluation, a few milliseconds
 inline constexpr std::size_t kExprPartsMax = 128;  // shown of one expression that is explained
 inline constexpr std::size_t kExprPatternBytesMax = 1u << 20;  // of a compiled matches() pattern
+// Looking for the shortest edit between two files costs the square of these, in memory too.
+inline constexpr int kDiffEditsMax = 1000;
 inline constexpr std::size_t kPolicyErrorsShownMax = 100;
 // Comparing a rule's conditions costs the square of these; a policy that people write stays below.
 inline constexpr std::size_t kLintAtomsMax = 64;   // parts of one condition
