@@ -345,4 +345,63 @@ std::optional<Instant> containment_due(const State& state, const Incident& incid
   return next;
 }
 
+std::vector<Prospect> prospects(const State& state, const Incident& incident) {
+  std::vector<Prospect> out;
+  if (!incident.playbook) return out;
+  const PlaybookRun& run = *incident.playbook;
+  const policy::Playbook& plan = state.policy->playbooks[run.playbook];
+  std::deque<Step> steps = run.due;
+  for (std::size_t stage = run.next_stage; stage < plan.stages.size(); ++stage)
+    for (const ActionName& action : plan.stages[stage].actions)
+      steps.push_back({stage, action, {}});
+  for (const Step& step : steps) {
+    const Instant begins =
+        step.stage < plan.stages.size() ? run.since + plan.stages[step.stage].at : run.since;
+    const Action* action = find_action(state, step.action);
+    std::vector<std::string> targets{step.target};
+    if (action != nullptr && step.target.empty())
+      targets = targets_of(state, *action, incident.service);
+    if (action == nullptr || targets.empty())
+      out.push_back({step.stage, begins, step.action, step.target,
+                     action == nullptr ? "the policy has it no more" : "no agent is a target now"});
+    else
+      for (const std::string& target : targets)
+        out.push_back({step.stage, begins, step.action, target,
+                       objection(state, incident, *action, {step.stage, step.action, target})});
+    if (out.size() >= limits::kExplainedStepsMax) break;
+  }
+  if (out.size() > limits::kExplainedStepsMax) out.resize(limits::kExplainedStepsMax);
+  return out;
+}
+
+std::string holds_back(const State& state, const Incident& incident) {
+  if (incident.resolved) return "the incident is resolved";
+  if (incident.quiet_since)
+    return "no rule holds since " + format_utc(*incident.quiet_since) + " UTC";
+  if (!incident.playbook)
+    return "no playbook is for " + incident.service.str() + " at " + incident.severity_name;
+  if (is_below_playbook(state, incident))
+    return "the playbook is for a higher severity than " + incident.severity_name;
+  if (!may_act(state, incident))
+    return "the severity stands on missing data or keep_for: no rule says so now";
+  if (frozen_until(state, state.now))
+    return "after the start too many agents are missing: " + describe_warm_up(state);
+  const PlaybookRun& run = *incident.playbook;
+  if (is_action_running(incident)) return "an action runs";
+  if (!incident.verifications.empty()) return "a probe looks at what the last action changed";
+  if (run.wait_until && *run.wait_until > state.now && !run.verify_failed)
+    return "the last action seems to have helped: nothing further before " +
+           format_utc(*run.wait_until) + " UTC";
+  if (!run.due.empty() && awaits_result(state, incident)) return "it waits for a newer result";
+  switch (state.policy->playbooks[run.playbook].mode) {
+    case Mode::observe:
+      return "its mode is observe: nothing is done, only recorded";
+    case Mode::advise:
+      return "its mode is advise: people are told, nothing is done";
+    case Mode::enforce:
+      break;
+  }
+  return {};
+}
+
 }  // namespace firebreak::core

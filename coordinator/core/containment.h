@@ -1,8 +1,10 @@
 // The playbook, running: stages at their times, actions one at a time, outcomes as they come.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "coordinator/core/turn.h"
 
@@ -23,6 +25,19 @@ void contain(Turn& turn, Incident& incident);
 [[nodiscard]] bool is_action_running(const Incident& incident);
 // When contain() must run again if nothing happens before.
 [[nodiscard]] std::optional<Instant> containment_due(const State& state, const Incident& incident);
+
+// A step of the playbook that is still to come, and what is against it now.
+struct Prospect {
+  std::size_t stage = 0;  // from 0
+  Instant begins;         // that stage
+  ActionName action;
+  std::string target;   // empty: no agent is one
+  std::string against;  // empty: it may be done
+};
+// At most limits::kExplainedStepsMax, in the order in which they come.
+[[nodiscard]] std::vector<Prospect> prospects(const State& state, const Incident& incident);
+// Why no step is done now, whatever it is; empty: nothing holds them back.
+[[nodiscard]] std::string holds_back(const State& state, const Incident& incident);
 
 void action_reported(Turn& turn, const ActionReported& event);
 // The step goes back to where it came from: it is decided again on what is known by then.
