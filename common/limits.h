@@ -149,6 +149,8 @@ inline constexpr std::size_t kTimelineEntriesMax =
 inline constexpr std::size_t kResolvedIncidentsKept =
     1000;  // in memory; older ones are in the store
 inline constexpr std::size_t kOpenIncidentsMax = 10000;
+inline constexpr std::size_t kEscalationTiersMax = 20;  // a ladder that people climb has five
+inline constexpr auto kEscalationRepeatMin = 1min;      // sooner, it only drowns what they do
 inline constexpr std::size_t kWatchersMax = 256;
 inline constexpr std::size_t kWatchQueueMax =
     1024;                                // a watcher that reads slower is told that it missed some

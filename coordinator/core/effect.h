@@ -59,7 +59,8 @@ enum class NotificationKind {
   acknowledge_overdue,
   resolve_overdue,
   validation_failed,
-  resolved
+  resolved,
+  escalated
 };
 // Durable: delivered at least once under one dedup key (the incident's id).
 struct SendNotification {

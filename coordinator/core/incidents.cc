@@ -8,6 +8,7 @@
 #include "common/limits.h"
 #include "common/text.h"
 #include "coordinator/core/containment.h"
+#include "coordinator/core/escalation.h"
 #include "coordinator/core/rules.h"
 #include "coordinator/core/timeline.h"
 #include "coordinator/core/validation.h"
@@ -79,6 +80,7 @@ void open_incident(Turn& turn, const ServiceName& service) {
             "opened at " + incident.severity_name + ": " + incident.title,
             "because " + mine.because + "; detected " + format_rfc3339(incident.detected));
   notify(turn, incident, NotificationKind::opened, "Because " + mine.because);
+  begin_escalation(turn, incident);
   begin_playbook(turn, incident);
 }
 
@@ -139,6 +141,10 @@ void follow_severity(Turn& turn, Incident& incident) {
     add_entry(turn, incident, "severity", kEngine, change,
               describe_fault(turn.state, incident.service, turn.now));
     notify(turn, incident, NotificationKind::severity_changed, change);
+    if (raised)
+      begin_escalation(turn, incident);
+    else
+      stop_escalation(turn, incident, change);
   }
   if (raised || back) begin_playbook(turn, incident);
 }
@@ -212,6 +218,7 @@ void set_alarm(Turn& turn, const Incident& incident) {
     at_first(next, clocks.acknowledge);
     at_first(next, clocks.update);
     at_first(next, clocks.resolve);
+    at_first(next, escalation_due(turn.state, incident));
     if (may_validate(turn.state, incident))
       at_first(next, std::max(*incident.validate_at,
                               frozen_until(turn.state, turn.now).value_or(turn.now)));
@@ -261,6 +268,7 @@ void declare_incident(Turn& turn, const DeclareIncident& what, const std::string
   add_entry(turn, incident, "opened", "operator:" + by,
             "declared at " + incident.severity_name + ": " + incident.title);
   notify(turn, incident, NotificationKind::opened, "Declared by " + by);
+  begin_escalation(turn, incident);
   begin_playbook(turn, incident);
 }
 
@@ -271,6 +279,7 @@ void attend(Turn& turn, const IncidentId& id) {
   if (!incident.resolved) {
     follow_severity(turn, incident);
     run_clocks(turn, incident);
+    escalate(turn, incident);
   }
   contain(turn, incident);
   if (!incident.resolved) prove_recovery(turn, incident);
@@ -280,6 +289,7 @@ void attend(Turn& turn, const IncidentId& id) {
 void resolve(Turn& turn, Incident& incident, const std::string& by, const std::string& reason) {
   State& state = turn.state;
   end_playbook(incident);
+  incident.escalation.reset();
   incident.phase = Phase::resolved;
   incident.resolved = turn.now;
   incident.resolved_by = by;

@@ -24,6 +24,8 @@ const char* to_string(NotificationKind kind) {
       return "validation_failed";
     case NotificationKind::resolved:
       return "resolved";
+    case NotificationKind::escalated:
+      return "escalated";
   }
   return "?";
 }

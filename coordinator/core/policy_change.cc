@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "coordinator/core/containment.h"
+#include "coordinator/core/escalation.h"
 #include "coordinator/core/ingest.h"
 #include "coordinator/core/inputs.h"
 #include "coordinator/core/tally.h"
@@ -129,6 +130,7 @@ void carry_incident(Turn& turn, Incident& incident, const Policy* old) {
               "the policy has no " + incident.severity_name + " any more: this is " + name);
     incident.severity_name = name;
   }
+  carry_escalation(turn, incident);
   const bool gone = policy.find_service(incident.service) == nullptr;
   if (gone) {
     end_playbook(incident);

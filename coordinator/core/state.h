@@ -133,6 +133,15 @@ struct PlaybookRun {
   std::optional<Instant> wait_until;  // the last action seems to have helped: no further one before
 };
 
+// The escalation of the severity that the incident has reached last.
+struct EscalationRun {
+  std::string name;              // of the policy's
+  Instant since;                 // tiers count from here
+  std::set<std::size_t> passed;  // tiers that have told somebody, or will tell nobody
+  std::uint64_t round = 0;       // how often it began again
+  bool stopped = false;          // the incident is less severe now
+};
+
 struct Incident {
   IncidentId id;
   ServiceName service;
@@ -169,6 +178,7 @@ struct Incident {
   std::optional<policy::SeverityIndex> declared_severity;  // rules raise it, never lower it
   std::string request_id;                                  // of the declaration
   std::set<ReceiverName> told;                             // who must hear that it is over
+  std::optional<EscalationRun> escalation;
 };
 
 enum class Verdict { running, passed, failed, inconclusive };

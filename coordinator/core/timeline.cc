@@ -41,6 +41,7 @@ std::string title_of(const Incident& incident, NotificationKind kind, const std:
     case NotificationKind::severity_changed:
     case NotificationKind::acknowledged:
     case NotificationKind::action:
+    case NotificationKind::escalated:
       break;
   }
   return subject + what;
@@ -67,14 +68,19 @@ void add_entry(Turn& turn, Incident& incident, const char* kind, std::string act
 
 void notify(Turn& turn, Incident& incident, NotificationKind kind, const std::string& what) {
   if (!turn.state.policy) return;
-  const policy::Policy& policy = *turn.state.policy;
   std::set<ReceiverName> receivers;
   if (incident.severity) {
-    const auto& wanted = policy.severities[*incident.severity].notify;
+    const auto& wanted = turn.state.policy->severities[*incident.severity].notify;
     receivers.insert(wanted.begin(), wanted.end());
   }
   if (kind == NotificationKind::resolved || kind == NotificationKind::severity_changed)
     receivers.insert(incident.told.begin(), incident.told.end());
+  tell(turn, incident, kind, what, receivers);
+}
+
+void tell(Turn& turn, Incident& incident, NotificationKind kind, const std::string& what,
+          const std::set<ReceiverName>& receivers) {
+  const policy::Policy& policy = *turn.state.policy;
   for (const ReceiverName& name : receivers) {
     const auto receiver = policy.receivers.find(name);
     if (receiver == policy.receivers.end()) continue;

@@ -1,6 +1,7 @@
 // What is said about an incident: on its timeline, and to those who must hear it.
 #pragma once
 
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -18,6 +19,10 @@ void add_entry(Turn& turn, Incident& incident, const char* kind, std::string act
 // To the receivers of the incident's severity, who are from now on told; the end, to all who were
 // told. `what` is one line: what happened.
 void notify(Turn& turn, Incident& incident, NotificationKind kind, const std::string& what);
+
+// To these receivers, likewise. There is a policy.
+void tell(Turn& turn, Incident& incident, NotificationKind kind, const std::string& what,
+          const std::set<ReceiverName>& receivers);
 
 void notification_finished(Turn& turn, const NotificationFinished& event);
 

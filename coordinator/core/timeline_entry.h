@@ -11,6 +11,7 @@ struct TimelineEntry {
   Instant at;
   std::string kind;   // opened severity action notification fact note acknowledged phase validation
                       // resolved clock warm-up
+                      // escalation
   std::string actor;  // engine, operator:NAME, agent:NAME
   std::string text;
   std::string detail;

@@ -44,6 +44,8 @@ const char* headline(NotificationKind kind) {
       return "recovery not confirmed";
     case NotificationKind::resolved:
       return "resolved";
+    case NotificationKind::escalated:
+      return "escalated";
   }
   return "incident";
 }
@@ -62,6 +64,7 @@ const char* color(NotificationKind kind) {
     case NotificationKind::acknowledge_overdue:
     case NotificationKind::resolve_overdue:
     case NotificationKind::validation_failed:
+    case NotificationKind::escalated:
       return "danger";
   }
   return "danger";

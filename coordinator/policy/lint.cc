@@ -21,7 +21,7 @@ namespace {
 
 using yaml::Node;
 
-const std::array<std::string, 16> kCodes{"covered-level",
+const std::array<std::string, 17> kCodes{"covered-level",
                                          "never-fires",
                                          "no-agents",
                                          "no-checklist",
@@ -34,6 +34,7 @@ const std::array<std::string, 16> kCodes{"covered-level",
                                          "unreachable-playbook",
                                          "unused-action",
                                          "unused-allow",
+                                         "unused-escalation",
                                          "unused-fact",
                                          "unused-probe",
                                          "unused-receiver"};
@@ -97,6 +98,8 @@ class Linter {
   void look_at_playbook(const Playbook& playbook, const Node& node);
   void look_at_stages(const Playbook& playbook, const Node& stages);
   void look_at_the_unused();
+  // Says what is unused of them, and adds whom the others tell.
+  void look_at_escalations(std::set<ReceiverName>& told);
 
   const Policy& policy_;
   const Places& places_;
@@ -316,14 +319,31 @@ void Linter::look_at_the_unused() {
   for (std::size_t i = 0; i < policy_.severities.size(); ++i) {
     const Severity& severity = policy_.severities[i];
     told.insert(severity.notify.begin(), severity.notify.end());
-    if (severity.notify.empty())
+    if (severity.notify.empty() && severity.escalation.empty())
       say("no-route", places_.severities[i],
           "nobody is told of incidents of severity " + severity.name, "give it 'notify'");
   }
+  look_at_escalations(told);
   for (const auto& [name, node] : places_.receivers)
     if (told.count(name) == 0)
-      say("unused-receiver", node, "no severity notifies receiver '" + name.str() + "'",
+      say("unused-receiver", node,
+          "no severity and no escalation notifies receiver '" + name.str() + "'",
           "name it in a severity's 'notify', or take it away");
+}
+
+void Linter::look_at_escalations(std::set<ReceiverName>& told) {
+  std::set<std::string> used;
+  for (const Severity& severity : policy_.severities) used.insert(severity.escalation);
+  for (const auto& [name, service] : policy_.services)
+    for (const auto& [severity, escalation] : service.escalations) used.insert(escalation);
+  for (const auto& [name, escalation] : policy_.escalations) {
+    for (const EscalationTier& tier : escalation.tiers)
+      told.insert(tier.notify.begin(), tier.notify.end());
+    if (used.count(name) == 0)
+      say("unused-escalation", places_.escalations.at(name),
+          "no severity and no service uses escalation '" + name + "'",
+          "name it in a severity's 'escalation', or take it away");
+  }
 }
 
 std::vector<LintFinding> Linter::run() {

@@ -18,6 +18,7 @@
 #include "common/yaml.h"
 #include "coordinator/policy/lint.h"
 #include "coordinator/policy/places.h"
+#include "coordinator/policy/response.h"
 #include "coordinator/policy/signals.h"
 
 namespace firebreak::policy {
@@ -38,8 +39,9 @@ constexpr std::array<std::pair<std::string_view, FactType>, 4> kFactTypes{
      {"double", FactType::real},
      {"string", FactType::string}}};
 
-const std::array<std::string, 8> kSections{"severities", "facts",   "receivers", "services",
-                                           "rules",      "actions", "playbooks", "checklists"};
+const std::array<std::string, 9> kSections{"severities", "facts",      "receivers",
+                                           "services",   "rules",      "actions",
+                                           "playbooks",  "checklists", "escalations"};
 
 template <class Map>
 std::vector<std::string> keys_of(const Map& map) {
@@ -99,6 +101,10 @@ class Loader {
   void read_playbook(const Node& node);
   void read_stages(const Node& node, Playbook& playbook);
   void read_checklist(const Node& key, const Node& value);
+  void read_escalation(const Node& key, const Node& value);
+  void give_escalations();
+  // Whether the policy has this escalation; `none` is none.
+  std::optional<std::string> escalation_named(const Node& node);
   // `service` is null when it is not known which one is meant.
   std::optional<Check> read_check(const Service* service, const Node& node);
   ProbeCheck read_probe_check(const Service* service, MapReader& reader, const Node& probe);
@@ -124,6 +130,8 @@ class Loader {
   std::map<ActionName, std::pair<Node, std::vector<Node>>> action_verify_;
   std::vector<std::pair<Node, std::size_t>> severity_notify_;
   std::map<ServiceName, std::vector<Node>> dependency_nodes_;
+  std::vector<std::pair<Node, std::size_t>> severity_escalation_;
+  std::map<ServiceName, Node> service_escalation_;
 };
 
 void Loader::add_document(const yaml::Document& document) {
@@ -195,6 +203,8 @@ void Loader::read_severity(const Node& key, const Node& value) {
   if (const Node notify = reader.optional("notify"))
     for (const Node& name : notify.as_list_or_one(problems_))
       severity_notify_.emplace_back(name, policy_.severities.size());
+  if (const Node escalation = reader.optional("escalation"))
+    severity_escalation_.emplace_back(escalation, policy_.severities.size());
   policy_.severities.push_back(std::move(severity));
   places_.severities.push_back(key);
 }
@@ -313,6 +323,8 @@ void Loader::read_service(const Node& key, const Node& value) {
       dependency_nodes_[ServiceName(key.text())].push_back(parent);
       service.depends_on.emplace_back(parent.text());
     }
+  if (const Node escalation = reader.optional("escalation"))
+    service_escalation_[ServiceName(key.text())] = escalation;
   if (const Node probes = reader.required("probes"))
     for (const auto& entry : probes.as_map(problems_))
       read_service_probe(service, entry.key, entry.value);
@@ -666,6 +678,46 @@ void Loader::read_checklist(const Node& key, const Node& value) {
   if (service != nullptr) service->has_own_checklist = true;
 }
 
+void Loader::read_escalation(const Node& key, const Node& value) {
+  static_cast<void>(key.as_name(problems_));
+  places_.escalations.emplace(key.text(), key);
+  policy_.escalations.emplace(
+      key.text(), policy::read_escalation(key, value, problems_, [&](const Node& receiver) {
+        if (policy_.receivers.count(ReceiverName(receiver.text())) == 0)
+          report_missing(receiver.place(), "there is no receiver '" + receiver.text() + "'",
+                         receiver.text(), keys_of(policy_.receivers));
+      }));
+}
+
+std::optional<std::string> Loader::escalation_named(const Node& node) {
+  const auto name = node.as_string(problems_);
+  if (!name || *name == "none") return std::nullopt;
+  if (policy_.escalations.count(*name) != 0) return name;
+  std::vector<std::string> names;
+  for (const auto& [known, escalation] : policy_.escalations) names.push_back(known);
+  report_missing(node.place(), "there is no escalation '" + *name + "'", *name, names);
+  return std::nullopt;
+}
+
+// A service's own escalation takes the place of every severity's that has one, or of those it
+// names.
+void Loader::give_escalations() {
+  for (const auto& [node, index] : severity_escalation_)
+    policy_.severities[index].escalation = escalation_named(node).value_or("");
+  for (const auto& [name, node] : service_escalation_) {
+    auto& own = policy_.services.at(name).escalations;
+    if (node.kind() != yaml::Kind::map) {
+      const std::string wanted = escalation_named(node).value_or("");
+      for (SeverityIndex i = 0; i < policy_.severities.size(); ++i)
+        if (!policy_.severities[i].escalation.empty()) own[i] = wanted;
+      continue;
+    }
+    for (const auto& entry : node.as_map(problems_))
+      if (const auto severity = severity_named(entry.key))
+        own[*severity] = escalation_named(entry.value).value_or("");
+  }
+}
+
 void Loader::check_dependencies() {
   for (auto& [name, service] : policy_.services) {
     for (const Node& parent : dependency_nodes_[name]) service_named(parent);
@@ -741,6 +793,9 @@ Policy Loader::finish() {
                      keys_of(policy_.receivers));
     policy_.severities[index].notify.emplace_back(*name);
   }
+  each_named("escalations",
+             [&](const Node& key, const Node& value) { read_escalation(key, value); });
+  give_escalations();
   check_dependencies();
   check_actions_of_playbooks();
   add_default_checklists();

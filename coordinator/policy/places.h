@@ -29,6 +29,7 @@ struct Places {
   std::map<ServiceName, ServicePlaces> services;
   std::map<ActionName, yaml::Node> actions;
   std::vector<yaml::Node> playbooks;  // as Policy::playbooks
+  std::map<std::string, yaml::Node> escalations;
 };
 
 }  // namespace firebreak::policy

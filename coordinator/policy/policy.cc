@@ -22,4 +22,16 @@ std::optional<SeverityIndex> Policy::find_severity(std::string_view name) const 
   return std::nullopt;
 }
 
+const Escalation* Policy::find_escalation(const ServiceName& service,
+                                          SeverityIndex severity) const {
+  if (severity >= severities.size()) return nullptr;
+  std::string name = severities[severity].escalation;
+  if (const Service* known = find_service(service)) {
+    const auto own = known->escalations.find(severity);
+    if (own != known->escalations.end()) name = own->second;
+  }
+  const auto found = escalations.find(name);
+  return found == escalations.end() ? nullptr : &found->second;
+}
+
 }  // namespace firebreak::policy

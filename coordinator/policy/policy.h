@@ -30,6 +30,21 @@ struct Severity {
   std::optional<Duration> update;       // every
   std::optional<Duration> resolve;      // within
   std::vector<ReceiverName> notify;
+  std::string escalation;  // of Policy::escalations; empty: none
+};
+
+// What keeps a tier of an escalation from telling anybody.
+enum class Unless { acknowledged, updated, never };
+struct EscalationTier {
+  Duration after{};  // since the incident reached its severity; `updated`: without an update
+  std::vector<ReceiverName> notify;
+  Unless unless = Unless::acknowledged;
+};
+// Who is told next while nobody takes care.
+struct Escalation {
+  std::string name;
+  std::vector<EscalationTier> tiers;  // in the order of their times, never empty
+  std::optional<Duration> repeat;     // from the first tier again, so long after the last one
 };
 
 enum class FactType { boolean, integer, real, string };
@@ -151,6 +166,7 @@ struct Service {
   std::vector<Check>
       checklist;  // never empty: without one, every probe must pass three times in a row
   bool has_own_checklist = false;
+  std::map<SeverityIndex, std::string> escalations;  // instead of the severity's own
 };
 
 struct SourceFile {
@@ -169,10 +185,14 @@ struct Policy {
   std::map<ActionName, Action> actions;
   std::vector<Playbook> playbooks;
   std::map<ReceiverName, Receiver> receivers;
+  std::map<std::string, Escalation> escalations;
 
   [[nodiscard]] const Service* find_service(const ServiceName& name) const;
   [[nodiscard]] const Probe* find_probe(const ProbeKey& key) const;
   [[nodiscard]] std::optional<SeverityIndex> find_severity(std::string_view name) const;
+  // For incidents of this service and severity; null: there is none.
+  [[nodiscard]] const Escalation* find_escalation(const ServiceName& service,
+                                                  SeverityIndex severity) const;
 };
 
 }  // namespace firebreak::policy

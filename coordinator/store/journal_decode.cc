@@ -257,7 +257,10 @@ core::SendNotification get(const pb::SendNotification& from, Reader& reader) {
   } else {
     reader.fail("notification: a receiver of a kind that this version does not know");
   }
-  to.kind = reader.enumerator(from.kind(), core::NotificationKind::resolved, "notification: kind");
+  to.kind =
+      from.kind() == pb::NOTIFICATION_KIND_ESCALATED
+          ? core::NotificationKind::escalated
+          : reader.enumerator(from.kind(), core::NotificationKind::resolved, "notification: kind");
   to.incident = IncidentId(from.incident());
   to.severity = from.severity();
   to.service = ServiceName(from.service());
@@ -298,6 +301,16 @@ core::PlaybookRun get(const pb::PlaybookRun& from) {
   return run;
 }
 
+core::EscalationRun get(const pb::EscalationRun& from) {
+  core::EscalationRun run;
+  run.name = from.name();
+  run.since = instant(from.since_us());
+  run.passed = {from.passed().begin(), from.passed().end()};
+  run.round = from.round();
+  run.stopped = from.stopped();
+  return run;
+}
+
 void get_lists(const pb::Incident& from, core::Incident& to, Reader& reader) {
   for (const auto& entry : from.timeline())
     to.timeline.push_back(
@@ -311,6 +324,7 @@ void get_lists(const pb::Incident& from, core::Incident& to, Reader& reader) {
         core::Verification{ActionId(one.action()), AgentName(one.agent()),
                            get_key(one.key(), reader), instant(one.until_us())});
   for (const auto& receiver : from.told()) to.told.insert(ReceiverName(receiver));
+  if (from.has_escalation()) to.escalation = get(from.escalation());
 }
 
 }  // namespace

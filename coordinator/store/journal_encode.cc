@@ -187,7 +187,10 @@ void put(const core::SendNotification& from, pb::SendNotification& to) {
     to.mutable_webhook()->set_secret_file(webhook.secret_file);
     put_headers(webhook.headers, *to.mutable_webhook()->mutable_headers());
   }
-  to.set_kind(enum_to_proto<pb::NotificationKind>(from.kind));
+  // Its number is not next to the others'.
+  to.set_kind(from.kind == core::NotificationKind::escalated
+                  ? pb::NOTIFICATION_KIND_ESCALATED
+                  : enum_to_proto<pb::NotificationKind>(from.kind));
   to.set_incident(from.incident.str());
   to.set_severity(from.severity);
   to.set_service(from.service.str());
@@ -227,6 +230,14 @@ void put(const core::PlaybookRun& from, pb::PlaybookRun& to) {
   if (from.wait_until) to.set_wait_until_us(unix_us(*from.wait_until));
 }
 
+void put(const core::EscalationRun& from, pb::EscalationRun& to) {
+  to.set_name(from.name);
+  to.set_since_us(unix_us(from.since));
+  for (const std::size_t tier : from.passed) to.add_passed(static_cast<std::uint32_t>(tier));
+  to.set_round(from.round);
+  to.set_stopped(from.stopped);
+}
+
 void put_lists(const core::Incident& from, pb::Incident& to) {
   for (const core::TimelineEntry& entry : from.timeline) {
     auto& added = *to.add_timeline();
@@ -248,6 +259,7 @@ void put_lists(const core::Incident& from, pb::Incident& to) {
     added.set_until_us(unix_us(verification.until));
   }
   for (const ReceiverName& receiver : from.told) to.add_told(receiver.str());
+  if (from.escalation) put(*from.escalation, *to.mutable_escalation());
 }
 
 }  // namespace

@@ -370,8 +370,10 @@ TEST(JournalCodec, KeepsNotifications) {
   EXPECT_EQ(back.text, "it was \xff");
   EXPECT_EQ(back.at, kAt);
 
+  notification.kind = core::NotificationKind::escalated;
   notification.how.how = policy::WebhookReceiver{"https://hook", "/run/secret", {{"A", "b"}}};
   back = round_trip_effect(notification);
+  EXPECT_EQ(back.kind, core::NotificationKind::escalated);
   const auto& webhook = std::get<policy::WebhookReceiver>(back.how.how);
   EXPECT_EQ(webhook.url, "https://hook");
   EXPECT_EQ(webhook.secret_file, "/run/secret");
@@ -465,6 +467,21 @@ TEST(JournalCodec, KeepsIncidents) {
   EXPECT_EQ(back.last_update, from.last_update);
   EXPECT_TRUE(back.acknowledge_overdue);
   EXPECT_TRUE(back.resolve_overdue);
+}
+
+TEST(JournalCodec, KeepsAnIncidentsEscalation) {
+  core::Incident incident;
+  incident.id = IncidentId("INC-1");
+  incident.escalation = core::EscalationRun{"default", kAt, {0, 3}, 2, true};
+
+  const auto back = decode_incident(encode_incident(incident));
+
+  ASSERT_TRUE(back && back->escalation);
+  EXPECT_EQ(back->escalation->name, "default");
+  EXPECT_EQ(back->escalation->since, kAt);
+  EXPECT_EQ(back->escalation->passed, (std::set<std::size_t>{0, 3}));
+  EXPECT_EQ(back->escalation->round, 2U);
+  EXPECT_TRUE(back->escalation->stopped);
 }
 
 TEST(JournalCodec, KeepsAnIncidentsTimelineActionsAndPlaybook) {

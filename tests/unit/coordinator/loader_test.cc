@@ -98,6 +98,48 @@ TEST(LoadPolicy, ReadsAWholePlaybook) {
   EXPECT_EQ(policy.digest.size(), 64U);
 }
 
+TEST(LoadPolicy, KnowsWhichEscalationIsForWhichServiceAndSeverity) {
+  const Loaded loaded = load(R"(
+severities: {P1: {escalation: up}, P2: {escalation: up}, P3: {}}
+receivers: {ops: {webhook: {url: "http://x/"}}}
+escalations:
+  up: {tiers: [{notify: ops}, {after: 5m, notify: [ops], unless: never}], repeat: 10m}
+  own: {tiers: [{after: 1m, notify: ops}]}
+services:
+  usual: {agents: 'true', probes: {p: {http: "http://u/"}}}
+  whole: {agents: 'true', escalation: own, probes: {p: {http: "http://w/"}}}
+  parts: {agents: 'true', escalation: {P1: none, P3: own}, probes: {p: {http: "http://p/"}}}
+)");
+
+  ASSERT_TRUE(loaded.policy) << loaded.problems;
+  const auto name_of = [&](const char* service, SeverityIndex severity) {
+    const Escalation* found = loaded.policy->find_escalation(ServiceName(service), severity);
+    return found == nullptr ? std::string("none") : found->name;
+  };
+  EXPECT_EQ(name_of("usual", 0), "up");
+  EXPECT_EQ(name_of("usual", 2), "none");
+  EXPECT_EQ(name_of("whole", 0), "own");
+  EXPECT_EQ(name_of("whole", 2), "none");
+  EXPECT_EQ(name_of("parts", 0), "none");
+  EXPECT_EQ(name_of("parts", 1), "up");
+  EXPECT_EQ(name_of("parts", 2), "own");
+  const Escalation& up = loaded.policy->escalations.at("up");
+  EXPECT_EQ(up.repeat, Duration{10min});
+  ASSERT_EQ(up.tiers.size(), 2U);
+  EXPECT_EQ(up.tiers[0].unless, Unless::acknowledged);
+  EXPECT_EQ(up.tiers[1].unless, Unless::never);
+}
+
+TEST(LoadPolicy, RefusesAnEscalationThatIsNotThere) {
+  const Loaded loaded = load(
+      "severities: {P1: {escalation: upp}}\nreceivers: {ops: {webhook: {url: \"http://x/\"}}}\n"
+      "escalations: {up: {tiers: [{notify: ops}]}}\n");
+
+  EXPECT_FALSE(loaded.policy);
+  EXPECT_NE(loaded.problems.find("policy.yaml:1:31"), std::string::npos) << loaded.problems;
+  EXPECT_NE(loaded.problems.find("did you mean 'up'"), std::string::npos) << loaded.problems;
+}
+
 TEST(LoadPolicy, GivesAServiceWithoutChecklistOneThatProvesSomething) {
   const Loaded loaded = load(kTyreHero);
   ASSERT_TRUE(loaded.policy) << loaded.problems;
@@ -176,6 +218,19 @@ const Malformed kMalformed[] = {
     {"receivers:\n  ops: {slack: {}}", "12:9", "url_file"},
     {"receivers:\n  ops: {slak: {}}", "12:9", "did you mean 'slack'"},
     {"receivers:\n  ops: {webhook: {url: ftp://x}}", "12:24", "begins with https://"},
+    {"receivers: {ops: {webhook: {url: \"http://x/\"}}}\nescalations:\n  up: {tiers: [{notify: "
+     "opps}]}",
+     "13:25", "did you mean 'ops'"},
+    {"escalations:\n  up: {tiers: []}", "12:8", "without a tier tells nobody"},
+    {"receivers: {ops: {webhook: {url: \"http://x/\"}}}\nescalations:\n"
+     "  up: {tiers: [{after: 5m, notify: ops}, {after: 1m, notify: ops}]}",
+     "13:42", "order of their times"},
+    {"receivers: {ops: {webhook: {url: \"http://x/\"}}}\nescalations:\n"
+     "  up: {tiers: [{notify: ops, unless: acknowleged}]}",
+     "13:38", "did you mean 'acknowledged'"},
+    {"receivers: {ops: {webhook: {url: \"http://x/\"}}}\nescalations:\n"
+     "  up: {tiers: [{notify: ops}], repeat: 5s}",
+     "13:40", "1m"},
     {"incident_id: INC", "11:14", "must hold %S or %N"},
     {"incident_id: \"../%S\"", "11:14", "made of letters"},
     {"playbooks: {}", "11:12", "list"},
