@@ -204,6 +204,7 @@ inline constexpr std::size_t kExprPatternBytesMax = 1u << 20;  // of a compiled 
 // Looking for the shortest edit between two files costs the square of these, in memory too.
 inline constexpr int kDiffEditsMax = 1000;
 inline constexpr std::size_t kPolicyErrorsShownMax = 100;
+inline constexpr std::size_t kHoursBytesMax = 256;  // of within('Mon-Fri 09:00-17:00', ...)
 // Comparing a rule's conditions costs the square of these; a policy that people write stays below.
 inline constexpr std::size_t kLintAtomsMax = 64;   // parts of one condition
 inline constexpr std::size_t kLintLevelsMax = 16;  // levels of one rule

@@ -1,5 +1,5 @@
 // Time zones of the accessors of timestamps: fixed offsets, and the names of the tz database.
-// Internal to common/cel.
+// For common/cel and for a policy's hours.
 #pragma once
 
 #include <cstdint>

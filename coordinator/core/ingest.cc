@@ -128,6 +128,10 @@ void take_row(State& state, AgentState& agent, const ResultRow& row) {
     if (!seen.values.empty()) sample.value = seen.values.front().value;
     window->add(observed, sample);
   }
+  if (series->inputs != nullptr && series->inputs->trail > Duration{0} &&
+      seen.status != Status::unknown && !seen.values.empty())
+    follow(state, *agent.refs[row.ref].key(), *series->inputs, agent.name, observed,
+           seen.values.front().value);
   if (series->inputs != nullptr) wake_readers(state, *series->inputs, changed, state.now);
 }
 
@@ -161,7 +165,10 @@ void select_services(State& state, AgentState& agent) {
     return true;
   });
   if (!gone.empty()) agent.forget();
-  for (const ProbeKey& key : gone) recount(state, key);
+  for (const ProbeKey& key : gone) {
+    forget_trail(state, key, agent.name);
+    recount(state, key);
+  }
 }
 
 void lose_agent(Turn& turn, AgentState& agent) {

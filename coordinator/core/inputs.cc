@@ -2,6 +2,8 @@
 #include "coordinator/core/inputs.h"
 
 #include <algorithm>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 namespace firebreak::core {
@@ -19,6 +21,8 @@ Reads what_reads(Signal signal) {
     case Signal::failing_for:
     case Signal::failing_agents:
     case Signal::failing_share:
+    case Signal::failing_groups:
+    case Signal::failing_groups_share:
       return Reads::verdict;
     case Signal::age:
     case Signal::value:
@@ -34,6 +38,12 @@ Reads what_reads(Signal signal) {
     case Signal::p99:
     case Signal::error_rate:
     case Signal::samples:
+    case Signal::delta:
+    case Signal::rate:
+    case Signal::severity_of:  // and those below are of no probe
+    case Signal::service_status:
+    case Signal::now:
+    case Signal::within:
       break;
   }
   return Reads::window;
@@ -56,14 +66,78 @@ void note_reading(const SignalCall& signal, Reading& reading, ServiceInputs& min
   }
 }
 
-void read_rule(const cel::Program& program, const ServiceName& service, Inputs& inputs) {
+// delta() and rate() need no window, but what each vantage point said.
+void ask_for_window(const SignalCall& signal, Duration time, ProbeInputs& probe) {
+  if (signal.signal == Signal::delta || signal.signal == Signal::rate)
+    probe.trail = std::max(probe.trail, signal.window);
+  else
+    probe.window = std::max(probe.window, time);
+}
+
+const std::string* text_of(const cel::Call& call, std::size_t argument) {
+  if (call.arguments.size() <= argument) return nullptr;
+  const auto& constant = call.arguments[argument].constant;
+  return constant && constant->is(cel::Value::Kind::string) ? &constant->as_string() : nullptr;
+}
+
+// Of a signal that is of no probe.
+void read_other(const policy::Policy& policy, const cel::Call& call, const ServiceName& service,
+                Inputs& inputs) {
+  ServiceInputs& mine = inputs.services[service];
+  const auto signal = static_cast<Signal>(call.id);
+  if (signal == Signal::now) mine.clock = true;
+  if (signal == Signal::within) {
+    const std::string* times = text_of(call, 0);
+    const std::string* zone = text_of(call, 1);
+    if (times == nullptr || zone == nullptr) return;
+    const auto hours =
+        policy.hours.find(std::pair<std::string_view, std::string_view>(*times, *zone));
+    if (hours != policy.hours.end()) mine.hours.push_back(&hours->second);
+  }
+  const auto other = policy::service_of(call);
+  if (!other) return;
+  if (signal == Signal::severity_of) {
+    inputs.severities[*other].insert(service);
+  } else if (const policy::Service* read = policy.find_service(*other)) {
+    for (const policy::Probe& probe : read->probes) {
+      const ProbeKey key{*other, probe.name};
+      mine.probes[key] = nullptr;
+      inputs.probes[key].readers[service].verdict = true;
+    }
+  }
+}
+
+// Who reads a severity is judged after it. There are no circles.
+void measure_depth(Inputs& inputs) {
+  for (std::size_t round = 0; round <= inputs.services.size(); ++round) {
+    bool moved = false;
+    for (const auto& [read, readers] : inputs.severities) {
+      const auto found = inputs.services.find(read);
+      const int depth = (found == inputs.services.end() ? 0 : found->second.depth) + 1;
+      for (const ServiceName& reader : readers) {
+        int& mine = inputs.services.at(reader).depth;
+        if (mine >= depth) continue;
+        mine = depth;
+        inputs.depth = std::max(inputs.depth, depth);
+        moved = true;
+      }
+    }
+    if (!moved) return;
+  }
+}
+
+void read_rule(const policy::Policy& policy, const cel::Program& program,
+               const ServiceName& service, Inputs& inputs) {
   ServiceInputs& mine = inputs.services[service];
   for (const cel::Call& call : program.calls()) {
     const auto signal = signal_call(call, service);
-    if (!signal) continue;
+    if (!signal) {
+      read_other(policy, call, service, inputs);
+      continue;
+    }
     mine.probes[signal->probe] = nullptr;  // known at the end
     ProbeInputs& probe = inputs.probes[signal->probe];
-    probe.window = std::max(probe.window, signal->window);
+    ask_for_window(*signal, signal->window, probe);
     note_reading(*signal, probe.readers[service], mine);
   }
   for (const cel::Read& read : program.reads()) {
@@ -81,9 +155,10 @@ void read_check(const policy::Check& check, const ServiceName& service, Inputs& 
   for (const cel::Call& call : signals->expect.calls()) {
     const auto signal = signal_call(call, service);
     if (!signal) continue;
-    Duration& window = inputs.probes[signal->probe].window;
-    window = std::max({window, signal->window, signals->hold});
-    if (signals->samples > 0) window = std::max(window, signals->within);
+    ProbeInputs& probe = inputs.probes[signal->probe];
+    ask_for_window(*signal, signal->window, probe);
+    probe.window = std::max(probe.window, signals->hold);
+    if (signals->samples > 0) probe.window = std::max(probe.window, signals->within);
   }
 }
 
@@ -91,7 +166,9 @@ void read_check(const policy::Check& check, const ServiceName& service, Inputs& 
 
 std::optional<SignalCall> signal_call(int id, std::span<const cel::Value> arguments,
                                       const ServiceName& own) {
-  if (arguments.empty() || !arguments[0].is(cel::Value::Kind::string)) return std::nullopt;
+  if (arguments.empty() || !arguments[0].is(cel::Value::Kind::string) ||
+      !policy::is_of_probe(static_cast<Signal>(id)))
+    return std::nullopt;
   SignalCall call;
   call.signal = static_cast<Signal>(id);
   const std::string& name = arguments[0].as_string();
@@ -104,7 +181,7 @@ std::optional<SignalCall> signal_call(int id, std::span<const cel::Value> argume
     if (arguments[1].is(cel::Value::Kind::duration))
       call.window = arguments[1].as_duration();
     else if (arguments[1].is(cel::Value::Kind::string))
-      call.value_name = arguments[1].as_string();
+      (call.signal == Signal::value ? call.value_name : call.label) = arguments[1].as_string();
     else
       return std::nullopt;
   }
@@ -125,7 +202,8 @@ std::shared_ptr<const Inputs> inputs_of(const policy::Policy& policy) {
   for (const auto& [name, service] : policy.services) {
     for (const policy::Probe& probe : service.probes) inputs->probes[{name, probe.name}];
     for (const policy::Rule& rule : service.rules)
-      for (const policy::Rule::Level& level : rule.levels) read_rule(level.when, name, *inputs);
+      for (const policy::Rule::Level& level : rule.levels)
+        read_rule(policy, level.when, name, *inputs);
     for (const policy::Check& check : service.checklist) read_check(check, name, *inputs);
   }
   std::size_t number = 0;
@@ -135,6 +213,7 @@ std::shared_ptr<const Inputs> inputs_of(const policy::Policy& policy) {
   }
   for (auto& [name, service] : inputs->services)
     for (auto& [key, probe] : service.probes) probe = &inputs->probes.at(key);
+  measure_depth(*inputs);
   return inputs;
 }
 

@@ -9,6 +9,7 @@
 #include <set>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "coordinator/policy/policy.h"
 #include "coordinator/policy/signals.h"
@@ -21,8 +22,9 @@ struct SignalCall {
   ProbeKey probe;
   Duration window{};       // of the windowed signals
   std::string value_name;  // of value(probe, name)
+  std::string label;       // of failing_groups(probe, label)
 };
-// From the evaluated arguments; empty when they are not what the signals take.
+// From the evaluated arguments; empty when they are not what the signals of probes take.
 [[nodiscard]] std::optional<SignalCall> signal_call(int id, std::span<const cel::Value> arguments,
                                                     const ServiceName& own);
 // From the constants of a compiled call.
@@ -38,6 +40,7 @@ struct ProbeInputs {
   std::size_t number = 0;                // from 0, in the order of their keys
   const policy::Probe* probe = nullptr;  // in the policy; null: a rule names what is not there
   Duration window{};                     // the longest that any rule or check asks for
+  Duration trail{};                      // likewise of delta() and rate()
   std::map<ServiceName, Reading> readers;
 };
 struct ServiceInputs {
@@ -46,11 +49,16 @@ struct ServiceInputs {
   bool grows = false;  // failing_for() or a window: changes with time while there is data
   Duration longest{};  // window
   std::set<FactName> facts;
+  std::vector<const policy::Hours*> hours;
+  bool clock = false;  // now(): changes with time alone, whether or not there is data
+  int depth = 0;       // 0: reads no other service's severity; else one more than those it reads
 };
 struct Inputs {
   std::map<ProbeKey, ProbeInputs> probes;
   std::map<ServiceName, ServiceInputs> services;
-  std::map<FactName, std::set<ServiceName>> facts;  // fact -> services whose rules read it
+  std::map<FactName, std::set<ServiceName>> facts;          // fact -> services whose rules read it
+  std::map<ServiceName, std::set<ServiceName>> severities;  // likewise, of severity_of()
+  int depth = 0;                                            // the greatest
 };
 
 // Holds pointers into the policy, which must live as long.

@@ -98,6 +98,7 @@ void carry_series(State& state) {
   }
   std::erase_if(state.vantages, [](const auto& entry) { return entry.second.empty(); });
   recount_all(state);
+  carry_trails(state);
 }
 
 void carry_playbook(Turn& turn, Incident& incident) {

@@ -6,6 +6,7 @@
 
 #include "coordinator/core/incidents.h"
 #include "coordinator/core/inputs.h"
+#include "coordinator/core/service_signals.h"
 #include "coordinator/core/signal_values.h"
 #include "coordinator/core/tally.h"
 #include "coordinator/core/warm_up.h"
@@ -111,6 +112,8 @@ void look_again(const State& state, const ServiceInputs& inputs, Instant now,
     const bool moves = *view.newest + inputs.longest > now || view.failing > 0;
     if (inputs.ages || (inputs.grows && moves)) at_first(next, now + kLookEvery);
   }
+  for (const policy::Hours* hours : inputs.hours) at_first(next, hours->look_again(now));
+  if (inputs.clock) at_first(next, now + kLookEvery);
   if (!inputs.probes.empty() && is_warming_up(state, now)) at_first(next, state.warm_up.until);
 }
 
@@ -126,6 +129,8 @@ void judge_service(Turn& turn, const ServiceName& name) {
     for (const auto& [key, probe] : inputs->second.probes) recount_when_stale(state, key, *probe);
   const ServiceSignals signals(state, name, turn.now);
   const auto before = mine.severity;
+  const bool is_read = state.inputs->severities.contains(name);
+  const cel::Value told = is_read ? severity_value(state, name) : cel::Value();
   const bool was_blind = mine.blind;
   std::optional<Instant> next;
   const policy::Rule::Level* decided = nullptr;
@@ -153,6 +158,10 @@ void judge_service(Turn& turn, const ServiceName& name) {
   mine.evaluated = turn.now;
   if (inputs != state.inputs->services.end()) look_again(state, inputs->second, turn.now, next);
   state.service_alarms.set(name, next);
+  if (is_read && severity_value(state, name) != told) {
+    const auto& readers = state.inputs->severities.at(name);
+    state.dirty.insert(readers.begin(), readers.end());
+  }
   if (mine.severity != before || mine.blind != was_blind) service_judged(turn, name);
 }
 

@@ -2,11 +2,13 @@
 #include "coordinator/core/signal_values.h"
 
 #include <algorithm>
+#include <cmath>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "common/limits.h"
+#include "coordinator/core/service_signals.h"
 #include "coordinator/core/tally.h"
 #include "coordinator/core/warm_up.h"
 
@@ -82,6 +84,36 @@ cel::Value newest_latency(const State& state, const SignalCall& call, const Prob
   });
   if (!worst) return missing(call.probe, "no fresh result");
   return *worst;
+}
+
+// Of the vantage point where it changed most, or rose fastest.
+cel::Value change_of_value(const State& state, const SignalCall& call, const ProbeSpec& spec,
+                           Instant now) {
+  std::optional<double> most;
+  const auto trails = state.trails.find(call.probe);
+  if (trails == state.trails.end()) return missing(call.probe, "no values");
+  for (const auto& [name, trail] : trails->second) {
+    const AgentState& agent = state.agents.at(name);
+    const auto series = agent.series.find(call.probe);
+    if (series == agent.series.end() || !is_fresh(agent, series->second, spec, now)) continue;
+    const auto change = trail.over(call.window, now);
+    if (!change) continue;
+    const double seconds = std::chrono::duration<double>(change->over).count();
+    const double mine = call.signal == Signal::delta ? change->delta : change->risen / seconds;
+    if (!most || std::abs(mine) > std::abs(*most)) most = mine;
+  }
+  if (!most) return missing(call.probe, "fewer than two values");
+  return *most;
+}
+
+cel::Value failing_groups(const State& state, const SignalCall& call, const policy::Probe& probe,
+                          Instant now) {
+  const Groups groups = group_vantages(state, call.probe, probe, call.label, now);
+  if (groups.judged == 0)
+    return missing(call.probe, "no fresh result of an agent that has the label");
+  if (call.signal == Signal::failing_groups) return groups.failing;
+  if (groups.awaits) return missing(call.probe, "agents are awaited after a start");
+  return static_cast<double>(groups.failing) / static_cast<double>(groups.judged);
 }
 
 cel::Value quantile(const Window::Summary& summary, double q, const ProbeKey& key) {
@@ -178,7 +210,28 @@ cel::Value ServiceSignals::variable(std::string_view path) const {
   return declared->second.initial;
 }
 
+// Of a signal that is of no probe.
+cel::Value ServiceSignals::other(int id, std::span<const cel::Value> arguments) const {
+  const auto signal = static_cast<Signal>(id);
+  if (signal == Signal::now) return now_;
+  const bool named = !arguments.empty() && arguments[0].is(cel::Value::Kind::string);
+  if (named && signal == Signal::severity_of)
+    return severity_value(state_, ServiceName(arguments[0].as_string()));
+  if (named && signal == Signal::service_status)
+    return status_value(state_, ServiceName(arguments[0].as_string()), now_);
+  if (!named || arguments.size() < 2 || !arguments[1].is(cel::Value::Kind::string))
+    return cel::Error{"within() takes times and a time zone"};
+  const std::pair<std::string_view, std::string_view> text(arguments[0].as_string(),
+                                                           arguments[1].as_string());
+  if (state_.policy)
+    if (const auto hours = state_.policy->hours.find(text); hours != state_.policy->hours.end())
+      return hours->second.contains(now_);
+  // A checklist that began under a policy before this one.
+  return cel::Unknown{{"within('" + std::string(text.first) + "')"}};
+}
+
 cel::Value ServiceSignals::call(int id, std::span<const cel::Value> arguments) const {
+  if (!policy::is_of_probe(static_cast<Signal>(id))) return other(id, arguments);
   const auto call = signal_call(id, arguments, service_);
   if (!call) return cel::Error{"a signal takes the name of a probe and, some, a window or value"};
   if (!state_.inputs) return missing(call->probe, "no policy");
@@ -202,6 +255,12 @@ cel::Value ServiceSignals::call(int id, std::span<const cel::Value> arguments) c
       return newest_value(state_, *call, probe->spec, now_);
     case Signal::latency:
       return newest_latency(state_, *call, probe->spec, now_);
+    case Signal::delta:
+    case Signal::rate:
+      return change_of_value(state_, *call, probe->spec, now_);
+    case Signal::failing_groups:
+    case Signal::failing_groups_share:
+      return failing_groups(state_, *call, *probe, now_);
     default:
       break;
   }

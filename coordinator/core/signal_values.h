@@ -46,6 +46,7 @@ class ServiceSignals final : public cel::Activation {
   cel::Value call(int id, std::span<const cel::Value> arguments) const override;
 
  private:
+  [[nodiscard]] cel::Value other(int id, std::span<const cel::Value> arguments) const;
   const State& state_;
   const ServiceName& service_;
   Instant now_;

@@ -15,6 +15,7 @@
 #include "coordinator/core/alarms.h"
 #include "coordinator/core/event.h"
 #include "coordinator/core/timeline_entry.h"
+#include "coordinator/core/trail.h"
 #include "coordinator/core/window.h"
 #include "coordinator/policy/policy.h"
 
@@ -280,7 +281,8 @@ struct State {
   std::map<AgentName, AgentState> agents;
   std::map<ServiceName, std::set<AgentName>> vantages;  // AgentState::services, the other way round
   std::vector<ProbeTally> tallies;                      // by ProbeInputs::number
-  std::vector<Window> windows;         // likewise, of all vantage points; no span: nobody asks
+  std::vector<Window> windows;  // likewise, of all vantage points; no span: nobody asks
+  std::map<ProbeKey, std::map<AgentName, Trail>> trails;  // of probes with ProbeInputs::trail
   std::map<ServiceName, int> present;  // of its vantages: attached, or awaited after a start
   std::map<ServiceName, ServiceState> services;
   std::map<std::pair<FactName, ServiceName>, FactState> facts;  // empty service: all

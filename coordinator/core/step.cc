@@ -8,6 +8,7 @@
 #include "coordinator/core/containment.h"
 #include "coordinator/core/incidents.h"
 #include "coordinator/core/ingest.h"
+#include "coordinator/core/inputs.h"
 #include "coordinator/core/operator.h"
 #include "coordinator/core/policy_change.h"
 #include "coordinator/core/rules.h"
@@ -57,13 +58,31 @@ struct Take {
   void operator()(const OrderLapsed& event) const { order_lapsed(turn, event); }
 };
 
+// Whether there were any. A severity that others read is known before they are judged.
+bool judge_dirty(Turn& turn) {
+  State& state = turn.state;
+  const bool any = !state.dirty.empty();
+  const int depth = state.inputs ? state.inputs->depth : 0;
+  for (int level = 0; level <= depth; ++level) {
+    auto now = std::exchange(state.dirty, {});
+    if (level < depth)
+      std::erase_if(now, [&](const ServiceName& service) {
+        const auto inputs = state.inputs->services.find(service);
+        if (inputs == state.inputs->services.end() || inputs->second.depth <= level) return false;
+        state.dirty.insert(service);
+        return true;
+      });
+    for (const ServiceName& service : now) judge_service(turn, service);
+  }
+  return any;
+}
+
 // Whether anything was to do.
 bool settle_once(Turn& turn) {
   State& state = turn.state;
   for (ServiceName& service : state.service_alarms.take_due(turn.now))
     state.dirty.insert(std::move(service));
-  const auto dirty = std::exchange(state.dirty, {});
-  for (const ServiceName& service : dirty) judge_service(turn, service);
+  const bool judged = judge_dirty(turn);
   const auto validations = state.validation_alarms.take_due(turn.now);
   for (const ValidationId& validation : validations) advance_validation(turn, validation);
   for (IncidentId& incident : state.incident_alarms.take_due(turn.now))
@@ -72,7 +91,7 @@ bool settle_once(Turn& turn) {
   for (const IncidentId& incident : attend_to) attend(turn, incident);
   const auto finished = std::exchange(turn.finished, {});
   for (const ValidationId& validation : finished) validation_ended(turn, validation);
-  return !(dirty.empty() && validations.empty() && attend_to.empty() && finished.empty());
+  return judged || !(validations.empty() && attend_to.empty() && finished.empty());
 }
 
 }  // namespace

@@ -145,7 +145,8 @@ bool is_share(std::string_view left) {
   const auto flat = outline(left);
   if (!flat || flat->find('(') != flat->rfind('(')) return false;
   return left.ends_with(')') &&
-         (left.starts_with("error_rate(") || left.starts_with("failing_share("));
+         (left.starts_with("error_rate(") || left.starts_with("failing_share(") ||
+          left.starts_with("failing_groups_share("));
 }
 
 bool is_impossible(const Atom& atom) {

@@ -58,6 +58,10 @@ std::int64_t most_results(const Probe& probe, Duration within) {
   return within / std::max(probe.spec.every, Duration{1}) + 1;
 }
 
+bool is_status(const cel::Call& call) {
+  return call.id == static_cast<int>(Signal::service_status);
+}
+
 struct Level {
   Condition condition;
   Constant constant = Constant::depends;
@@ -185,6 +189,9 @@ void Linter::look_at_condition(const Service& service, const cel::Program& progr
                                const Node& node) {
   for (const cel::Read& read : program.reads()) facts_.insert(read.path);
   for (const cel::Call& call : program.calls()) {
+    if (const auto other = service_of(call); other && is_status(call))
+      for (const Probe& probe : policy_.services.at(*other).probes)
+        probes_.insert({*other, probe.name});
     const auto key = probe_of(call, service.name);
     if (!key) continue;
     probes_.insert(*key);

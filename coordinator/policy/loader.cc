@@ -111,6 +111,11 @@ class Loader {
   SignalCheck read_signal_check(const Service* service, MapReader& reader, const Node& expect);
 
   void check_calls(const Service* service, const cel::Program& program, const Node& node);
+  void check_other_call(const cel::Call& call, const Node& node);
+  void check_hours(const cel::Call& call, const Node& node);
+  void check_severity_circles();
+  void note_severity_reads(const ServiceName& reader, const cel::Program& program,
+                           const Node& node);
   void check_probe_name(const ProbeKey& key, const yaml::Place& place);
   void report_missing(const yaml::Place& place, std::string message, std::string_view name,
                       const std::vector<std::string>& known);
@@ -132,6 +137,8 @@ class Loader {
   std::map<ServiceName, std::vector<Node>> dependency_nodes_;
   std::vector<std::pair<Node, std::size_t>> severity_escalation_;
   std::map<ServiceName, Node> service_escalation_;
+  // By severity_of(): who reads whom, and where.
+  std::map<ServiceName, std::map<ServiceName, yaml::Place>> severity_reads_;
 };
 
 void Loader::add_document(const yaml::Document& document) {
@@ -390,8 +397,77 @@ void Loader::check_probe_name(const ProbeKey& key, const yaml::Place& place) {
                  key.probe.str(), names);
 }
 
+const char* must_be_written_out(Signal signal) {
+  if (signal == Signal::value) return "the value's name must be written out, as in 'length'";
+  if (signal == Signal::failing_groups || signal == Signal::failing_groups_share)
+    return "the label must be written out, as in 'region'";
+  return "a window must be written out, as in 5m";
+}
+
+// Of severity_of(), service_status(), within().
+void Loader::check_other_call(const cel::Call& call, const Node& node) {
+  if (static_cast<Signal>(call.id) == Signal::within) return check_hours(call, node);
+  if (call.arguments.empty()) return;
+  const auto& where = call.arguments.front().where;
+  const auto place = node.place_of_line(where.line, where.column, where.width);
+  const auto name = service_of(call);
+  if (!name)
+    problems_.error(place,
+                    "the service's name must be written out, as in " + call.name + "('database')");
+  else if (policy_.find_service(*name) == nullptr)
+    report_missing(place, "there is no service '" + name->str() + "'", name->str(),
+                   keys_of(policy_.services));
+}
+
+void Loader::check_hours(const cel::Call& call, const Node& node) {
+  for (const auto& argument : call.arguments)
+    if (!argument.constant || !argument.constant->is(cel::Value::Kind::string))
+      return problems_.error(
+          node.place_of_line(argument.where.line, argument.where.column, argument.where.width),
+          "times and time zone must be written out, as in within('Mon-Fri 09:00-17:00', "
+          "'Europe/Berlin')");
+  const std::string& times = call.arguments[0].constant->as_string();
+  const std::string& zone = call.arguments[1].constant->as_string();
+  auto read = Hours::parse(times, zone);
+  if (auto* hours = std::get_if<Hours>(&read)) {
+    policy_.hours.emplace(std::pair{times, zone}, std::move(*hours));
+    return;
+  }
+  const auto& mistake = std::get<Hours::Mistake>(read);
+  const auto& where = call.arguments[mistake.in_zone ? 1 : 0].where;
+  const int offset = 1 + static_cast<int>(mistake.offset);  // behind the quote
+  const int width =
+      std::clamp(static_cast<int>(mistake.width), 1, std::max(where.width - offset, 1));
+  problems_.error(node.place_of_line(where.line, where.column + offset, width), mistake.message);
+}
+
+// What a severity follows from must not follow from it.
+void Loader::check_severity_circles() {
+  for (const auto& [reader, reads] : severity_reads_) {
+    std::vector<ServiceName> open{reader};
+    std::set<ServiceName> seen;
+    while (!open.empty()) {
+      const ServiceName next = open.back();
+      open.pop_back();
+      const auto found = severity_reads_.find(next);
+      if (found == severity_reads_.end()) continue;
+      if (found->second.contains(reader)) {
+        problems_.error(found->second.at(reader),
+                        "the severity of '" + reader.str() + "' follows from itself, in a circle");
+        break;
+      }
+      for (const auto& [other, place] : found->second)
+        if (seen.insert(other).second) open.push_back(other);
+    }
+  }
+}
+
 void Loader::check_calls(const Service* service, const cel::Program& program, const Node& node) {
   for (const cel::Call& call : program.calls()) {
+    if (!is_of_probe(static_cast<Signal>(call.id))) {
+      check_other_call(call, node);
+      continue;
+    }
     if (call.arguments.empty()) continue;
     const auto& first = call.arguments.front();
     const auto place = node.place_of_line(first.where.line, first.where.column, first.where.width);
@@ -406,14 +482,23 @@ void Loader::check_calls(const Service* service, const cel::Program& program, co
       const auto where =
           node.place_of_line(argument.where.line, argument.where.column, argument.where.width);
       if (!argument.constant) {
-        const bool named = call.id == static_cast<int>(Signal::value);
-        problems_.error(where, named ? "the value's name must be written out, as in 'length'"
-                                     : "a window must be written out, as in 5m");
+        problems_.error(where, must_be_written_out(static_cast<Signal>(call.id)));
       } else if (argument.constant->is(cel::Value::Kind::duration) &&
                  !is_window(argument.constant->as_duration())) {
         problems_.error(where, "a window is between 1s and 24h");
       }
     }
+  }
+}
+
+void Loader::note_severity_reads(const ServiceName& reader, const cel::Program& program,
+                                 const Node& node) {
+  for (const cel::Call& call : program.calls()) {
+    const auto other = service_of(call);
+    if (!other || static_cast<Signal>(call.id) != Signal::severity_of) continue;
+    const auto& where = call.arguments.front().where;
+    severity_reads_[reader].emplace(*other,
+                                    node.place_of_line(where.line, where.column, where.width));
   }
 }
 
@@ -435,6 +520,7 @@ void Loader::read_rule(const Node& node) {
     const auto severity = severity_named(entry.key);
     auto program = compile_node(entry.value, declarations(), Kind::boolean, problems_);
     if (program) check_calls(service, *program, entry.value);
+    if (program && service != nullptr) note_severity_reads(service->name, *program, entry.value);
     if (severity && program) read.push_back({{*severity, *std::move(program)}, entry});
   }
   std::sort(read.begin(), read.end(),
@@ -797,6 +883,7 @@ Policy Loader::finish() {
              [&](const Node& key, const Node& value) { read_escalation(key, value); });
   give_escalations();
   check_dependencies();
+  check_severity_circles();
   check_actions_of_playbooks();
   add_default_checklists();
   return std::move(policy_);

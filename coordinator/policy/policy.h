@@ -18,6 +18,7 @@
 #include "common/ids.h"
 #include "common/probe_spec.h"
 #include "common/time.h"
+#include "coordinator/policy/hours.h"
 
 namespace firebreak::policy {
 
@@ -174,6 +175,16 @@ struct SourceFile {
   std::string text;
 };
 
+// Of within(times, zone), by what is written.
+struct HoursLess {
+  using is_transparent = void;
+  template <class A, class B>
+  bool operator()(const A& a, const B& b) const {
+    return a.first < b.first || (a.first == b.first && a.second < b.second);
+  }
+};
+using HoursByText = std::map<std::pair<std::string, std::string>, Hours, HoursLess>;
+
 struct Policy {
   std::string digest;  // hex SHA-256 over paths and texts
   std::vector<SourceFile> files;
@@ -186,6 +197,7 @@ struct Policy {
   std::vector<Playbook> playbooks;
   std::map<ReceiverName, Receiver> receivers;
   std::map<std::string, Escalation> escalations;
+  HoursByText hours;  // that any rule or check reads
 
   [[nodiscard]] const Service* find_service(const ServiceName& name) const;
   [[nodiscard]] const Probe* find_probe(const ProbeKey& key) const;

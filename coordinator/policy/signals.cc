@@ -31,18 +31,46 @@ constexpr Shape kWindowed[] = {
     {"max", Signal::max, Kind::duration},           {"p50", Signal::p50, Kind::duration},
     {"p95", Signal::p95, Kind::duration},           {"p99", Signal::p99, Kind::duration},
     {"error_rate", Signal::error_rate, Kind::real}, {"samples", Signal::samples, Kind::integer},
+    {"delta", Signal::delta, Kind::real},           {"rate", Signal::rate, Kind::real},
 };
+// (probe, label)
+constexpr Shape kGrouped[] = {
+    {"failing_groups", Signal::failing_groups, Kind::integer},
+    {"failing_groups_share", Signal::failing_groups_share, Kind::real},
+};
+// (service)
+constexpr Shape kOfService[] = {
+    {"severity_of", Signal::severity_of, Kind::string},
+    {"service_status", Signal::service_status, Kind::string},
+};
+
+// The first argument, as far as it is written out.
+const std::string* name_in(const cel::Call& call) {
+  if (call.arguments.empty()) return nullptr;
+  const auto& first = call.arguments.front().constant;
+  return first && first->is(cel::Value::Kind::string) ? &first->as_string() : nullptr;
+}
 
 }  // namespace
 
+bool is_of_probe(Signal signal) {
+  return signal != Signal::severity_of && signal != Signal::service_status &&
+         signal != Signal::now && signal != Signal::within;
+}
+
+std::optional<ServiceName> service_of(const cel::Call& call) {
+  const auto signal = static_cast<Signal>(call.id);
+  if (signal != Signal::severity_of && signal != Signal::service_status) return std::nullopt;
+  const std::string* name = name_in(call);
+  return name == nullptr ? std::nullopt : std::optional(ServiceName(*name));
+}
+
 std::optional<ProbeKey> probe_of(const cel::Call& call, const ServiceName& service) {
-  if (call.arguments.empty()) return std::nullopt;
-  const auto& first = call.arguments.front().constant;
-  if (!first || !first->is(cel::Value::Kind::string)) return std::nullopt;
-  const std::string& name = first->as_string();
-  const std::size_t slash = name.find('/');
-  if (slash == std::string::npos) return ProbeKey{service, ProbeName(name)};
-  return ProbeKey{ServiceName(name.substr(0, slash)), ProbeName(name.substr(slash + 1))};
+  const std::string* name = name_in(call);
+  if (name == nullptr || !is_of_probe(static_cast<Signal>(call.id))) return std::nullopt;
+  const std::size_t slash = name->find('/');
+  if (slash == std::string::npos) return ProbeKey{service, ProbeName(*name)};
+  return ProbeKey{ServiceName(name->substr(0, slash)), ProbeName(name->substr(slash + 1))};
 }
 
 cel::Declarations rule_declarations(const cel::Type::Fields& facts) {
@@ -57,6 +85,15 @@ cel::Declarations rule_declarations(const cel::Type::Fields& facts) {
   for (const Shape& shape : kWindowed)
     declarations.functions.push_back(
         {shape.name, {Kind::string, Kind::duration}, shape.result, static_cast<int>(shape.signal)});
+  for (const Shape& shape : kGrouped)
+    declarations.functions.push_back(
+        {shape.name, {Kind::string, Kind::string}, shape.result, static_cast<int>(shape.signal)});
+  for (const Shape& shape : kOfService)
+    declarations.functions.push_back(
+        {shape.name, {Kind::string}, shape.result, static_cast<int>(shape.signal)});
+  declarations.functions.push_back({"now", {}, Kind::timestamp, static_cast<int>(Signal::now)});
+  declarations.functions.push_back(
+      {"within", {Kind::string, Kind::string}, Kind::boolean, static_cast<int>(Signal::within)});
   return declarations;
 }
 

@@ -1,8 +1,8 @@
 // The functions that a rule may call: numbers over the recent results of a service's probes.
 //
 // The ids are what Activation::call is asked for; the core answers them. The first argument is
-// always the name of a probe of the rule's own service ('health') or 'service/probe', and must be a
-// literal; windows are literals too. Missing data is Unknown.
+// the name of a probe of the rule's own service ('health') or 'service/probe', unless is_of_probe()
+// says otherwise; all arguments must be literals. Missing data is Unknown.
 #pragma once
 
 #include <optional>
@@ -34,10 +34,24 @@ enum class Signal : int {
   p99,         // (probe, window) duration: latency
   error_rate,  // (probe, window) double 0..1: share of results that are critical
   samples,     // (probe, window) int: results with a verdict (not unknown)
+  delta,       // (probe, window) double: newest value - the oldest; of the vantage point where it
+               // changed most
+  rate,        // (probe, window) double: rises per second; greatest over vantage points
+  failing_groups,        // (probe, label) int: of vantage points with the same value of that label
+  failing_groups_share,  // (probe, label) double 0..1 of the groups with a fresh verdict
+  severity_of,           // (service) string: what its rules say; empty: nothing
+  service_status,        // (service) string: its worst probe's
+  now,                   // () timestamp
+  within,                // (times, zone) bool: hours.h
 };
 
+// Whether the first argument is a probe.
+[[nodiscard]] bool is_of_probe(Signal signal);
+// Which service a call of severity_of() or service_status() names; empty: it is another call, or
+// not written out.
+[[nodiscard]] std::optional<ServiceName> service_of(const cel::Call& call);
 // Which probe a call is about: of `service` itself unless the name is 'service/probe'. Nothing when
-// it is not written out.
+// it is about none, or it is not written out.
 [[nodiscard]] std::optional<ProbeKey> probe_of(const cel::Call& call, const ServiceName& service);
 
 // Variables: facts (record of the declared facts), service (string). Functions: the signals above.

@@ -145,6 +145,7 @@ class StateDecoder::Parts {
   void take(const pb::SnapshotAgent& from);
   void take(const pb::SnapshotSeries& from);
   void take_windows(const pb::SnapshotSeries& from, const std::vector<core::SeriesState*>& added);
+  void take(const pb::SnapshotTrail& from);
   void take(const pb::SnapshotService& from);
   void take(const pb::SnapshotFact& from);
   void take(const pb::Incident& from);
@@ -193,6 +194,9 @@ Result<> StateDecoder::Parts::add(std::string_view bytes) {
       break;
     case Record::kSeries:
       take(record_.series());
+      break;
+    case Record::kTrail:
+      take(record_.trail());
       break;
     case Record::kService:
       take(record_.service());
@@ -362,6 +366,22 @@ void StateDecoder::Parts::take_windows(const pb::SnapshotSeries& from,
     else
       to->merge(read);
   }
+}
+
+void StateDecoder::Parts::take(const pb::SnapshotTrail& from) {
+  if (agent_ == nullptr) return reader_.fail("a trail of no agent");
+  if (from.value_size() != from.at_size() || from.risen_size() != from.at_size())
+    return reader_.fail("trail: columns of different lengths");
+  const ProbeKey key = get_key(from.probe(), reader_);
+  if (reader_.error() || !state_.inputs) return;
+  const auto inputs = state_.inputs->probes.find(key);
+  if (inputs == state_.inputs->probes.end() || inputs->second.trail == Duration{0}) return;
+  std::vector<core::Trail::Point> points;
+  for (int i = 0; i < from.at_size(); ++i)
+    points.push_back({from_ago(from.at(i)), from.value(i), from.risen(i)});
+  core::Trail& to = state_.trails[key][agent_->name];
+  to.configure(inputs->second.trail);
+  if (!to.restore(points)) reader_.fail("trail: values that cannot be");
 }
 
 void StateDecoder::Parts::take(const pb::SnapshotService& from) {

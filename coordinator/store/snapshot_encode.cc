@@ -116,6 +116,7 @@ class Encoder {
   void add_policy(const policy::Policy& policy);
   void add_agent(const core::AgentState& agent);
   void add_series(const core::AgentState& agent);
+  void add_trails(const AgentName& agent);
   const core::Window* unwritten_window(const core::SeriesState& series);
   void add_service(const ServiceName& name, const core::ServiceState& service);
   void add_stale(const ServiceName& name, pb::SnapshotService& to);
@@ -193,6 +194,22 @@ void Encoder::add_agent(const core::AgentState& agent) {
     to.add_refs(ref.key() ? keys_.number_of(*ref.key(), *to.mutable_new_keys()) : 0);
   flush();
   if (!agent.series.empty()) add_series(agent);
+  add_trails(agent.name);
+}
+
+void Encoder::add_trails(const AgentName& agent) {
+  for (const auto& [key, trails] : state_.trails) {
+    const auto trail = trails.find(agent);
+    if (trail == trails.end()) continue;
+    auto& to = *fresh().mutable_trail();
+    put_key(key, *to.mutable_probe());
+    for (const core::Trail::Point& point : trail->second.points()) {
+      to.add_at(ago(point.at));
+      to.add_value(point.value);
+      to.add_risen(point.risen);
+    }
+    flush();
+  }
 }
 
 void put(const core::Window& from, pb::SnapshotSeries::Window& to) {

@@ -194,6 +194,22 @@ const Malformed kMalformed[] = {
      "between 1s and 24h"},
     {"rules:\n  - service: api\n    severity: {P1: \"available(service)\"}", "13:31",
      "must be written out"},
+    {"rules:\n  - service: api\n    severity: {P1: \"failing_groups('health', service) > 1\"}",
+     "13:46", "the label must be written out"},
+    {"rules:\n  - service: api\n    severity: {P1: \"delta('health', 25h) > 1.0\"}", "13:37",
+     "between 1s and 24h"},
+    {"rules:\n  - service: api\n    severity: {P1: \"severity_of('apj') == 'P1'\"}", "13:33",
+     "there is no service 'apj'"},
+    {"rules:\n  - service: api\n    severity: {P1: \"service_status(service) == 'ok'\"}", "13:36",
+     "the service's name must be written out"},
+    {"rules:\n  - service: api\n    severity: {P1: \"severity_of('api') == ''\"}", "13:33",
+     "follows from itself, in a circle"},
+    {"rules:\n  - service: api\n    severity: {P1: \"within('Mon-Fry 09:00-17:00', 'UTC')\"}",
+     "13:33", "expected a day"},
+    {"rules:\n  - service: api\n    severity: {P1: \"within('Mon', 'Europe/Berlim')\"}", "13:36",
+     "no such time zone"},
+    {"rules:\n  - service: api\n    severity: {P1: \"within(service, 'UTC')\"}", "13:28",
+     "times and time zone must be written out"},
     {"rules:\n  - service: api\n    severity: {P1: 'true'}\n    for: 2", "14:10", "duration"},
     {"rules:\n  - severity: {P1: 'true'}", "12:5", "service"},
     {"checklists:\n  apx: []", "12:3", "there is no service 'apx'"},
@@ -300,6 +316,31 @@ TEST(LoadPolicy, RefusesACircleOfDependencies) {
       "depends_on: a, probes: {}}\n");
   EXPECT_FALSE(loaded.policy);
   EXPECT_NE(loaded.problems.find("in a circle"), std::string::npos) << loaded.problems;
+}
+
+TEST(LoadPolicy, RefusesACircleOfSeverities) {
+  const auto with_rules = [](const char* b, const char* c) {
+    return load(
+        std::string("severities: {P1: {}}\nservices:\n  a: {probes: {}}\n  b: {probes: {}}\n"
+                    "  c: {probes: {}}\nrules:\n"
+                    "  - {service: a, severity: {P1: \"severity_of('b') == 'P1'\"}}\n") +
+        b + c);
+  };
+  const char* b = "  - {service: b, severity: {P1: \"severity_of('c') == 'P1'\"}}\n";
+  EXPECT_TRUE(with_rules(b, "").policy);
+  // The status follows from probes alone.
+  EXPECT_TRUE(
+      with_rules(b, "  - {service: c, severity: {P1: \"service_status('a') == 'critical'\"}}\n")
+          .policy);
+
+  const Loaded loaded =
+      with_rules(b, "  - {service: c, severity: {P1: \"severity_of('a') == 'P1'\"}}\n");
+
+  EXPECT_FALSE(loaded.policy);
+  EXPECT_NE(
+      loaded.problems.find("policy.yaml:9:46: error: the severity of 'a' follows from itself"),
+      std::string::npos)
+      << loaded.problems;
 }
 
 TEST(LoadPolicy, ReportsEveryMistakeAtOnce) {
