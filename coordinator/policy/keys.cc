@@ -1,0 +1,407 @@
+// The table of a policy's keys. A row: key, type, default, meaning, example. All examples together
+// are one policy that works (tests/support/shape_sample.h): their names belong together. After a
+// change `scripts/docs` writes the reference anew.
+#include "coordinator/policy/keys.h"
+
+#include <chrono>
+#include <span>
+
+#include "common/probe_spec.h"
+
+namespace firebreak::policy::shape {
+namespace {
+
+using namespace std::chrono_literals;
+
+// NAME of something that another section defines.
+Type named(const char* what) {
+  return text(what);
+}
+
+std::vector<std::string> all(std::span<const std::string> words) {
+  return {words.begin(), words.end()};
+}
+
+// The most that fits everywhere: a name that is only shown.
+constexpr std::size_t kShownBytesMax = 128;
+
+Object policy_file() {
+  return {
+      "policy",
+      "one file of a policy; the sections of all its files are joined",
+      {{"incident_id", patterned("format", "^[A-Za-z0-9%_#-]*%[SN][A-Za-z0-9%_#-]*$"),
+        "`INC-%Y%m%d-%H%M%S`",
+        "how incidents are numbered: a strftime format in UTC, with `%N` for the day's number",
+        "INC-%Y%m%d-%N"},
+       {"severities", map(severity_name(), object("severity")), "none",
+        "names of severities, the most severe first, and their clocks", "P1"},
+       {"facts", map(fact_name(), any_of({such_as("0", text("value")), object("fact")})), "none",
+        "what no probe sees and a person says; short: its default", "customers"},
+       {"receivers", map(name(), object("receiver")), "none", "whom to tell", "ops-chat"},
+       {"services", map(name(), object("service")), "none", "what is watched, from where", "shop"},
+       {"rules", list(object("rule")), "none", "which condition means which severity", ""},
+       {"actions", map(name(), object("action")), "none", "what can be done", "restart-shop"},
+       {"playbooks", list(object("playbook")), "none", "what is done, when", ""},
+       {"checklists",
+        map(named("service"), list(any_of({object("probe-check"), object("signal-check")}))),
+        "none", "what proves that an incident is over, per service", "shop"}}};
+}
+
+Object severity() {
+  return {
+      "severity",
+      "a severity: its clocks, and who is told",
+      {{"acknowledge", duration(1s), "none",
+        "an incident that nobody has acknowledged by then is overdue", "5m"},
+       {"update", duration(1s), "none", "how often people are reminded to say what is going on",
+        "15m"},
+       {"resolve", duration(1s), "none", "an incident that is open for longer is overdue", "2h"},
+       {"notify", list_or_one(named("receiver")), "none",
+        "who is told about incidents of this severity", "ops-chat"}}};
+}
+
+Object fact() {
+  return {"fact",
+          "a fact: what it is until a person says otherwise",
+          {{"default", text("value of the type"), "required",
+            "what it is until a person says otherwise", "0"},
+           {"type", words({"bool", "int", "double", "string"}), "that of `default`",
+            "what its values are", "int"},
+           {"description", text(), "empty", "shown to people", "customers affected"}}};
+}
+
+std::vector<Object> receivers() {
+  return {
+      {"receiver",
+       "whom to tell, and how",
+       {{"slack", object("slack"), "none",
+         "an incoming webhook of Slack, or of what understands the same", ""},
+        {"webhook", object("webhook"), "none", "a POST of JSON", ""}},
+       {{{"slack", "webhook"}}}},
+      {"slack",
+       "an incoming webhook; its URL is a secret",
+       {{"url_file", text("file"), "this or `url`",
+         "on the coordinator's host, holds the URL; `credential:NAME` is a systemd credential",
+         "credential:slack.url"},
+        {"url", url(), "this or `url_file`", "the URL itself", "https://chat.example.com/hook"}},
+       {{{"url_file", "url"}}},
+       {},
+       {},
+       true},
+      {"webhook",
+       "a POST of JSON",
+       {{"url", url(), "required", "where to", "https://pager.example.com/firebreak"},
+        {"secret_file", text("file"), "none",
+         "on the coordinator's host, holds the key that the body is signed with",
+         "credential:pager.key"},
+        {"headers", shown_as("map of text", map(text("name"), text())), "none", "sent with it",
+         R"({"X-Team": "shop"})"}},
+       {},
+       {},
+       {},
+       true}};
+}
+
+Object service() {
+  return {"service",
+          "a service: its probes, and who runs them",
+          {{"probes", shown_as("map of [probes](#probes)", map(name(), object("probe"))),
+            "required", "the questions that are asked of it", "health"},
+           {"agents", expression("`name`, `labels`"), "selects nothing, with a warning",
+            "who probes it", "labels.role == 'edge'"},
+           {"depends_on", list_or_one(named("service")), "none",
+            "circles are refused; nothing is decided by it yet", "database"},
+           {"description", text(), "empty", "shown to people", "what customers see"}}};
+}
+
+// The four kinds, of a probe and of a check's own one.
+std::vector<Key> kinds() {
+  return {
+      {"http", any_of({url(), object("http", "[map](probes.md#http)")}), "one kind",
+       "asks over HTTP", "https://shop.example.com/health"},
+      {"postgres", any_of({text("`host:port`"), object("postgres", "[map](probes.md#postgres)")}),
+       "one kind", "asks a PostgreSQL server", "db:5432"},
+      {"redis", any_of({text("`host:port`"), object("redis", "[map](probes.md#redis)")}),
+       "one kind", "asks a Redis server", "cache:6379"},
+      {"queue", object("queue", "[map](probes.md#queue)"), "one kind", "the length of a queue",
+       ""}};
+}
+
+std::vector<Object> probes() {
+  std::vector<Key> keys = kinds();
+  keys.insert(
+      keys.end(),
+      {{"every", duration(limits::kProbeIntervalMin, limits::kProbeIntervalMax), "10s", "interval",
+        "5s"},
+       {"timeout", duration(10ms, limits::kProbeTimeoutMax),
+        "5s, or `every` when that is shorter, but at least 1s",
+        "over all phases, name look-up included", "2s"},
+       {"confirm", object("confirm"), "see there",
+        "fast probes before a change of verdict is believed", ""},
+       {"need", whole(1, 1000), "more than half of them",
+        "how many vantage points must fail for the probe to fail; at most as many as there are",
+        "1"}});
+  return {{"probe",
+           "a probe: one question to one target, asked again and again",
+           std::move(keys),
+           {{{"http", "postgres", "redis", "queue"}}}},
+          {"confirm",
+           "fast probes before a change of verdict is believed",
+           {{"attempts", whole(0, limits::kConfirmAttemptsMax), "2",
+             "further probes before a change of verdict is believed; 0 believes the first", "2"},
+            {"every", duration(limits::kProbeIntervalMin, limits::kProbeIntervalMax), "200ms",
+             "between them", "200ms"}},
+           {},
+           {},
+           {},
+           true}};
+}
+
+// What an http probe and an http action both know.
+std::vector<Key> request() {
+  return {
+      {"url", url(), "this, or one of the methods", "`http` or `https`, no user or password in it",
+       "https://shop.example.com/test"},
+      {"get|head|post|put|patch|delete|options", url(), "none", "the URL, asked with this method",
+       "https://shop.example.com/test"},
+      {"method", words(all(http_methods())), "`GET`", "beside `url`", "POST"},
+      {"headers", shown_as("map of text", map(text("name"), text())), "none",
+       "`Host`, `User-Agent`, `Accept` may be replaced; `Content-Length`, `Transfer-Encoding`, "
+       "`Connection` are "
+       "our own",
+       R"({"Accept": "application/json"})"},
+      {"body", text("text", limits::kHttpRequestBodyBytesMax), "empty", "sent as it is", "ping"},
+      {"json", anything("YAML"), "none", "sent as JSON, with its `Content-Type`; instead of `body`",
+       R"({"test": true})"},
+      {"expect_status",
+       list_or_one(shown_as("status", any_of({such_as("200", whole(100, 599)),
+                                              patterned("class", "^[1-5](xx|[0-9][0-9])$")}))),
+       "`2xx`", "`200`, or a class as `2xx`", "2xx"},
+      {"bearer_token_file", text("secret file"), "none", "what it holds is the bearer token",
+       "/etc/firebreak/secrets/api"}};
+}
+
+std::vector<Choice> request_choices() {
+  return {{{"url", "get", "head", "post", "put", "patch", "delete", "options"}},
+          {{"body", "json"}, false}};
+}
+
+Object http() {
+  std::vector<Key> keys = request();
+  keys.insert(
+      keys.end(),
+      {{"expect", expression("`status`, `body`, `text`, `headers`, `latency`"), "none",
+        "must be true", "body.success == true"},
+       {"contains", text(), "none", "must be in the body", "ready"},
+       {"basic_user", text(), "none", "the user of basic authentication", "firebreak"},
+       {"basic_password_file", text("secret file"), "none", "holds its password",
+        "/etc/firebreak/secrets/basic"},
+       {"max_redirects", whole(0, limits::kHttpRedirectsMax), "0",
+        "a redirect is not followed from https to http, nor to a link-local or metadata address; "
+        "credentials stay "
+        "with their origin",
+        "0"},
+       {"tls_verify", boolean(), "true", "whether the server's certificate must be good", "true"},
+       {"tls_ca_file", text("file"), "the system's", "whose certificates are trusted",
+        "/etc/ssl/certs/ca-certificates.crt"},
+       {"tls_server_name", text("name", limits::kHostBytesMax), "the URL's host",
+        "for SNI and for the certificate", "shop.example.com"}});
+  return {"http", "a request, and what its answer must be", std::move(keys), request_choices()};
+}
+
+Object postgres() {
+  return {
+      "postgres",
+      "a PostgreSQL server; without `query` it asks what `pg_isready` asks",
+      {{"host", text("name, address, or folder of Unix sockets", limits::kHostBytesMax),
+        "`localhost`", "short: `postgres: host:port`", "db"},
+       {"port", whole(1, 65535), "5432", "where it listens", "5432"},
+       {"database", text(), "`postgres`", "which one is asked", "shop"},
+       {"user", text(), "`firebreak`", "as whom", "firebreak"},
+       {"password_file", text("secret file"), "none", "holds the password",
+        "/etc/firebreak/secrets/postgres"},
+       {"sslmode", shown_as("as libpq", words(all(postgres_sslmodes()))), "`prefer`",
+        "with a `query`; `verify-ca` and `verify-full` trust the system's authorities", "prefer"},
+       {"query", text("one statement"), "none",
+        "in a read-only transaction, with the probe's deadline as its `statement_timeout`; at most "
+        "1 MiB of answer",
+        "SELECT count(*) FROM orders"},
+       {"expect", expression("`value` (first column of the first row), `rows`, `latency`"), "none",
+        "must be true; with a `query`", "value >= 1"}},
+      {},
+      {{"expect", "query"}}};
+}
+
+Object redis() {
+  return {"redis",
+          "a Redis server, asked with PING",
+          {{"host", text("name, address, or path of a Unix socket", limits::kHostBytesMax),
+            "`localhost`", "short: `redis: host:port`", "cache"},
+           {"port", whole(1, 65535), "6379", "where it listens", "6379"},
+           {"username", text(), "the default user", "ACL user", "firebreak"},
+           {"password_file", text("secret file"), "none", "holds the password",
+            "/etc/firebreak/secrets/redis"}}};
+}
+
+Object queue() {
+  return {"queue",
+          "the length of a queue, and limits on it",
+          {{"redis", any_of({text("`host:port`"), object("redis", "[map](#redis)")}),
+            "one of the three", "where it is: a list in Redis", "cache:6379"},
+           {"http", any_of({url(), object("http", "[map](#http)")}), "one of the three",
+            "where it is: in a JSON answer", "https://mail.example.com/queue"},
+           {"postgres", any_of({text("`host:port`"), object("postgres", "[map](#postgres)")}),
+            "one of the three", "where it is: in a table", "db:5432"},
+           {"list", text(), "required with `redis`", "its key; `LLEN`", "orders"},
+           {"length", expression("`body` and what else an answer has"), "`body`",
+            "with `http`: its answer is the length", "body.waiting"},
+           {"query", text("one statement"), "required with `postgres`, here or inside",
+            "with `postgres`: its answer is the length", "SELECT count(*) FROM jobs"},
+           {"warning|critical", number(0), "none",
+            "a length *above* this is a warning, is critical", "100"}},
+          {{{"redis", "http", "postgres"}}},
+          {{"list", "redis"}, {"redis", "list"}, {"length", "http"}, {"query", "postgres"}}};
+}
+
+Object rule() {
+  return {
+      "rule",
+      "which conditions mean which severity of a service",
+      {{"service", named("service"), "required",
+        "whose probes the signals mean, whose severity is set", "shop"},
+       {"severity", map(named("severity"), expression("the signals")), "required",
+        "the most severe level whose condition is true is the rule's severity",
+        R"json({"P1": "!available('health')"})json"},
+       {"for", duration({}, 24h), "0s", "a level must be true for so long before it counts", "2m"},
+       {"keep_for", duration({}, 24h), "0s",
+        "a lower severity, or none, must last for so long before it counts", "1m"},
+       {"name", text("text", kShownBytesMax), "`SERVICE/NUMBER`", "shown to people",
+        "shop is down"}}};
+}
+
+std::vector<Object> actions() {
+  return {
+      {"action",
+       "what can be done",
+       {{"host", any_of({name(), object("host-action")}), "this or `http`",
+         "an entry of the host's own [`/etc/firebreak/actions.d`](actions.md)", "restart-shop"},
+        {"http", any_of({url(), object("http-action")}), "this or `host`",
+         "a request that the coordinator sends, once", "https://scaler.example.com/shop"},
+        {"timeout", duration(1s, limits::kActionTimeoutMax), "60s",
+         "then it is ended and has failed", "60s"},
+        {"cooldown", duration(), "10m",
+         "not again before, per action and target, whatever the incident", "10m"},
+        {"verify", list_or_one(named("probe")), "none",
+         "of the incident's service; probed at once when the action has ended", "health"}},
+       {{{"host", "http"}}}},
+      {"host-action",
+       "an entry of the host's actions file, with parameters",
+       {{"entry", name(), "required", "the host's entry", "restart-shop"},
+        {"on", expression("`name`, `labels`"), "the agents whose probes of the service fail now",
+         "on which hosts", "labels.role == 'edge'"},
+        {"parameters",
+         shown_as("map of text, at most 256 bytes each",
+                  map(text("name"), text("text", limits::kActionParameterBytesMax))),
+         "none", "what the host's entry asks for", R"({"unit": "shop"})"}}},
+      {"http-action",
+       "a request that the coordinator sends, written as in an http probe",
+       request(),
+       request_choices(),
+       {},
+       {"expect", "contains", "basic_user", "basic_password_file", "max_redirects", "tls_verify",
+        "tls_ca_file", "tls_server_name"}}};
+}
+
+std::vector<Object> playbooks() {
+  return {{"playbook",
+           "what is done, step by step, while an incident has not recovered; one per service and "
+           "severity",
+           {{"on", object("playbook-on"), "required", "when", ""},
+            {"mode", words({"observe", "advise", "enforce"}), "`enforce`",
+             "record what would be done; also tell people; do it", "enforce"},
+            {"stages", shown_as("list of stages", list(object("stage"))), "required",
+             "in order of time; each only while it has not recovered", ""},
+            {"guard", object("guard"), "none", "what holds it back", ""},
+            {"name", text("text", kShownBytesMax), "`SERVICE/SEVERITY`", "shown to people",
+             "shop is restarted"}}},
+          {"playbook-on",
+           "which incidents a playbook is for",
+           {{"service", named("service"), "required", "of this service", "shop"},
+            {"severity", named("severity"), "any", "of this severity", "P1"}},
+           {},
+           {},
+           {},
+           true},
+          {"stage",
+           "what a playbook does at a time",
+           {{"at", duration(), "0s", "so long after the incident reached the severity", "5m"},
+            {"do", list_or_one(named("action")), "required", "what is done", "restart-shop"}},
+           {},
+           {},
+           {},
+           true},
+          {"guard",
+           "what holds a playbook back",
+           {{"cooldown", duration(), "none", "replaces the actions' own when it is longer", "30m"}},
+           {},
+           {},
+           {},
+           true}};
+}
+
+std::vector<Object> checks() {
+  std::vector<Key> keys = kinds();
+  keys.insert(keys.begin(),
+              {"probe", named("probe"), "this or a kind", "a probe of the service", "health"});
+  keys.insert(
+      keys.end(),
+      {{"attempts", whole(1, 1000), "1", "at most so many runs", "5"},
+       {"passes", whole(1, 1000), "1",
+        "so many good ones in a row; raises `attempts` if that is not given", "3"},
+       {"every", duration(), "5s", "between two runs", "5s"},
+       {"from", words({"one", "all"}), "`all` for `probe`, `one` for a kind of its own",
+        "by one agent of the service, another one each time, or by all that are attached: then a "
+        "run is good when "
+        "all of them say so",
+        "all"},
+       {"timeout", duration(10ms, limits::kProbeTimeoutMax), "the probe's; 5s", "of one run", "2s"},
+       {"expect", expression("the result"), "the status must be `ok`",
+        "what makes a run good; a critical one never is unless the expression reads `status`",
+        "latency < 500ms"},
+       {"name", text("text", kShownBytesMax), "what it runs", "shown to people",
+        "the shop answers"}});
+  return {{"probe-check",
+           "a check that runs a probe until it is good",
+           std::move(keys),
+           {{{"probe", "http", "postgres", "redis", "queue"}}}},
+          {"signal-check",
+           "a check of what the probes say over time",
+           {{"expect", expression("the signals"), "required", "must be true",
+             "error_rate('health', 5m) < 0.001"},
+            {"hold", duration({}, 24h), "0s", "for so long without a break", "5m"},
+            {"samples", whole(0, 1'000'000), "0",
+             "results of each probe that it reads, while it held", "30"},
+            {"within", duration(), "twice `hold` and 1m",
+             "gives up then: failed when it was false at the end, otherwise inconclusive; not "
+             "below `hold`",
+             "15m"},
+            {"name", text("text", kShownBytesMax), "the expression", "shown to people",
+             "no errors for five minutes"}}}};
+}
+
+}  // namespace
+
+const File& policy_keys() {
+  static const File kFile = [] {
+    File file{"firebreak policy",
+              "coordinator/policy/keys.cc",
+              {policy_file(), severity(), fact(), service(), http(), postgres(), redis(), queue(),
+               rule()}};
+    for (auto&& group : {receivers(), probes(), actions(), playbooks(), checks()})
+      file.objects.insert(file.objects.end(), group.begin(), group.end());
+    return file;
+  }();
+  return kFile;
+}
+
+}  // namespace firebreak::policy::shape
