@@ -10,7 +10,8 @@ class App;
 
 namespace firebreak::cli {
 
-void add_view_commands(CLI::App& app, Context& context);  // status, services, agents, watch
+void add_view_commands(CLI::App& app,
+                       Context& context);  // status, services, agents, agent forget, watch
 void add_incident_commands(
     CLI::App& app, Context& context);  // incidents, incident, ack, note, declare, resolve, report
 void add_fact_commands(CLI::App& app, Context& context);  // fact set, fact clear, facts

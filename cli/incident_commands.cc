@@ -36,6 +36,40 @@ std::int64_t end_of(const v1::Incident& incident) {
   return incident.resolved_unix_us() != 0 ? incident.resolved_unix_us() : now_unix_us();
 }
 
+std::string names_of(const google::protobuf::RepeatedPtrField<std::string>& names, bool more) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + escape_line(name);
+  return text + (more ? " and more" : "");
+}
+
+// What one outage takes along.
+void show_scope(const v1::Incident& incident) {
+  if (!incident.causes().empty())
+    std::cout << "cause         " << names_of(incident.causes(), false) << "\n";
+  for (const auto& affected : incident.affected()) {
+    std::cout << "affected      " << escape_line(affected.service()) << " ("
+              << escape_line(affected.severity()) << ") for "
+              << took(
+                     (affected.until_unix_us() != 0 ? affected.until_unix_us() : end_of(incident)) -
+                     affected.since_unix_us());
+    if (!affected.incident().empty())
+      std::cout << ", then " << escape_line(affected.incident());
+    else if (affected.until_unix_us() != 0)
+      std::cout << ", has recovered";
+    std::cout << "\n";
+  }
+  if (!incident.hosts().empty())
+    std::cout << "hosts         " << names_of(incident.hosts(), incident.hosts_more()) << "\n";
+  if (!incident.symptoms().empty())
+    std::cout << "symptoms      " << names_of(incident.symptoms(), false) << "\n";
+}
+
+// "api, and 3 more": whose incident it is, and what else is affected.
+std::string services_of(const v1::Incident& incident) {
+  if (incident.affected().empty()) return incident.service();
+  return incident.service() + " and " + std::to_string(incident.affected_size()) + " more";
+}
+
 void list(Context& context, bool all, std::uint32_t limit) {
   v1::ListIncidentsRequest request;
   request.set_include_resolved(all);
@@ -54,7 +88,7 @@ void list(Context& context, bool all, std::uint32_t limit) {
     table.row({{incident.id(), Paint::bold},
                {incident.severity(), Paint::bad},
                {incident.phase(), status_paint(incident.phase())},
-               {incident.service()},
+               {services_of(incident)},
                {clock_time(incident.opened_unix_us(), now)},
                {took(end_of(incident) - incident.opened_unix_us())},
                {incident.acknowledged_by().empty() ? "-" : incident.acknowledged_by()},
@@ -84,7 +118,9 @@ void show(Context& context, const v1::Incident& incident) {
     std::cout << "resolved      after "
               << took(incident.resolved_unix_us() - incident.opened_unix_us()) << " by "
               << escape_line(incident.resolved_by()) << "\n";
-  std::cout << "peak severity " << escape_line(incident.peak_severity()) << "\n\n";
+  std::cout << "peak severity " << escape_line(incident.peak_severity()) << "\n";
+  show_scope(incident);
+  std::cout << "\n";
   if (!incident.actions().empty()) {
     Table actions({"ACTION", "TARGET", "STATE", "EXIT", "ID", "DETAIL"});
     for (const auto& run : incident.actions())

@@ -39,10 +39,12 @@ std::string values_of(const v1::Service::Vantage& vantage) {
 void show_services(const google::protobuf::RepeatedPtrField<v1::Service>& services) {
   Table table({"SERVICE", "PROBE", "STATUS", "AGENT", "SEES", "LATENCY", "WHEN", "DETAIL"});
   for (const auto& service : services) {
-    table.row({{service.name(), Paint::bold},
-               {service.incident().empty() ? "" : service.incident(), Paint::bad},
-               {status_word(service.status()), status_paint(status_word(service.status()))},
-               {service.severity()}});
+    table.row(
+        {{service.name(), Paint::bold},
+         {service.symptom_of().empty() ? service.incident() : "part of " + service.symptom_of(),
+          Paint::bad},
+         {status_word(service.status()), status_paint(status_word(service.status()))},
+         {service.severity()}});
     for (const auto& probe : service.probes()) {
       const std::string word = status_word(probe.status());
       if (probe.vantages().empty())
@@ -201,6 +203,13 @@ void watch(Context& context, const std::string& incident) {
   succeeded(context, client, status);
 }
 
+void forget(Context& context, const v1::ForgetAgentRequest& request) {
+  v1::ForgetAgentResponse reply;
+  if (!call(context, &v1::OperatorService::Stub::ForgetAgent, request, reply)) return;
+  if (context.output == Output::json) return print_json(reply);
+  std::cout << paint(Paint::bold, request.name()) << " is forgotten\n";
+}
+
 }  // namespace
 
 void add_view_commands(CLI::App& app, Context& context) {
@@ -213,6 +222,17 @@ void add_view_commands(CLI::App& app, Context& context) {
 
   app.add_subcommand("agents", "agents: attached or away, labels, what they may do")
       ->callback([&context] { agents(context); });
+
+  auto* agent = app.add_subcommand("agent", "one agent");
+  agent->require_subcommand(1);
+  auto* forgotten = agent->add_subcommand(
+      "forget", "an agent that will not come back: nobody waits for it any more");
+  const auto request = std::make_shared<v1::ForgetAgentRequest>();
+  forgotten
+      ->add_option_function<std::string>(
+          "NAME", [request](const std::string& text) { request->set_name(text); })
+      ->required();
+  forgotten->callback([&context, request] { forget(context, *request); });
 
   auto* follow = app.add_subcommand("watch", "every event as it happens, until interrupted");
   const auto incident = std::make_shared<std::string>();

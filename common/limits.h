@@ -92,7 +92,7 @@ inline constexpr std::size_t kActionsRunningMax = 8;  // per host
 inline constexpr auto kOrderLifetime = 60s;           // an order that has not begun by then is void
 inline constexpr auto kOutcomeGrace = 30s;            // after the time-out: the outcome's way here
 inline constexpr std::size_t kActionsPerIncidentMax = 500;  // shown; the oldest ended ones go
-inline constexpr std::size_t kExplainedStepsMax = 100;       // of a playbook; a person reads them
+inline constexpr std::size_t kExplainedStepsMax = 100;      // of a playbook; a person reads them
 inline constexpr std::size_t kExplainedDecisionsMax = 100;  // of an incident; likewise
 inline constexpr std::size_t kActionParameterBytesMax = 256;
 inline constexpr std::size_t kActionIdBytesMax = 128;
@@ -169,6 +169,13 @@ inline constexpr std::size_t kValidationsRunningMax = 1000;  // each probes a se
 inline constexpr std::size_t kValidationsKept = 1000;        // that have ended
 inline constexpr std::size_t kWindowBuckets = 60;  // a window is at most this many buckets fine
 
+// What one outage takes along.
+inline constexpr int kDependencyDepthMax = 32;             // links between a symptom and its cause
+inline constexpr std::size_t kAffectedServicesMax = 1000;  // further ones have their own incident
+inline constexpr std::size_t kAffectedHostsMax = 100;      // named; that there are more is said
+inline constexpr std::size_t kLinkedIncidentsMax = 100;    // of one incident, either way
+inline constexpr auto kSilentAfterMin = 15s;  // a lost link is found by then (kPeerSilenceMax)
+
 // Notifications and http actions, sent by the coordinator itself.
 inline constexpr auto kNotificationTimeout = 10s;  // one attempt, name look-up included
 inline constexpr auto kNotificationRetryFirst = 1s;
@@ -199,7 +206,7 @@ inline constexpr std::size_t kExprNodesMax = 2000;
 inline constexpr std::size_t kExprArgumentsMax = 8;     // of one call: they live on the stack
 inline constexpr std::size_t kExprMacroDepthMax = 8;    // all() in map() in ...: likewise
 inline constexpr std::int64_t kExprStepsMax = 100'000;  // one evaluation, a few milliseconds
-inline constexpr std::size_t kExprPartsMax = 128;  // shown of one expression that is explained
+inline constexpr std::size_t kExprPartsMax = 128;       // shown of one expression that is explained
 inline constexpr std::size_t kExprPatternBytesMax = 1u << 20;  // of a compiled matches() pattern
 // Looking for the shortest edit between two files costs the square of these, in memory too.
 inline constexpr int kDiffEditsMax = 1000;

@@ -97,6 +97,23 @@ void add_timeline(const core::Incident& incident, v1::Incident& out) {
   out.set_timeline_dropped(incident.timeline_dropped + ends.left_out());
 }
 
+void add_scope(const core::Incident& incident, Detail detail, v1::Incident& out) {
+  for (const auto& [service, affected] : incident.affected) {
+    if (detail == Detail::summary && affected.until) continue;
+    v1::Incident::Affected& shown = *out.add_affected();
+    shown.set_service(service.str());
+    shown.set_severity(text(affected.severity));
+    shown.set_since_unix_us(unix_us(affected.since));
+    shown.set_until_unix_us(unix_us_or_zero(affected.until));
+    shown.set_incident(affected.own.str());
+  }
+  for (const IncidentId& cause : incident.causes) out.add_causes(cause.str());
+  out.set_hosts_more(incident.hosts_more);
+  if (detail == Detail::summary) return;
+  for (const AgentName& host : incident.hosts) out.add_hosts(host.str());
+  for (const IncidentId& symptom : incident.symptoms) out.add_symptoms(symptom.str());
+}
+
 void add_vantage(const core::SeriesState& series, const AgentName& agent, Detail detail,
                  v1::Service::Probe& out) {
   const Observation& seen = series.confirmed_by;
@@ -242,6 +259,7 @@ v1::Incident to_proto(const core::Incident& incident, Detail detail) {
     const bool fits = outputs <= kOutputsBytesMax;
     *out.add_actions() = action_to_proto(run, fits ? detail : Detail::summary);
   }
+  add_scope(incident, detail, out);
   if (detail == Detail::full) add_timeline(incident, out);
   return out;
 }
@@ -256,6 +274,7 @@ v1::Service to_proto(const core::State& state, const policy::Service& service, D
     if (now.severity && *now.severity < state.policy->severities.size())
       out.set_severity(text(state.policy->severities[*now.severity].name));
     out.set_incident(now.open_incident.str());
+    out.set_symptom_of(now.symptom_of.str());
   }
   for (const policy::Probe& probe : service.probes)
     add_probe(state, ProbeKey{service.name, probe.name}, probe, detail, out);

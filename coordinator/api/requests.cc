@@ -207,6 +207,13 @@ Result<core::OperatorAsked> to_event(const std::string& by,
   return finish(check, by, core::ResolveIncident{IncidentId(request.id()), request.reason()});
 }
 
+Result<core::OperatorAsked> to_event(const std::string& by, const v1::ForgetAgentRequest& request) {
+  Checker check;
+  if (check.require(!request.name().empty(), "name", "is missing; name the agent"))
+    check.name(request.name(), "name");
+  return finish(check, by, core::ForgetAgent{AgentName(request.name())});
+}
+
 Result<core::OperatorAsked> to_event(const std::string& by, const v1::ClearFactRequest& request) {
   Checker check;
   check.name(request.name(), "name");

@@ -20,6 +20,7 @@ class AddNoteRequest;
 class ApplyPolicyRequest;
 class ClearFactRequest;
 class DeclareIncidentRequest;
+class ForgetAgentRequest;
 class ListAgentsRequest;
 class ListIncidentsRequest;
 class ListServicesRequest;
@@ -43,6 +44,7 @@ Result<core::OperatorAsked> to_event(const std::string& by, const v1::AddNoteReq
 Result<core::OperatorAsked> to_event(const std::string& by,
                                      const v1::ResolveIncidentRequest& request);
 Result<core::OperatorAsked> to_event(const std::string& by, const v1::ClearFactRequest& request);
+Result<core::OperatorAsked> to_event(const std::string& by, const v1::ForgetAgentRequest& request);
 // These need the policy in force: severities by name, facts by their declared type.
 Result<core::OperatorAsked> to_event(const std::string& by,
                                      const v1::DeclareIncidentRequest& request,

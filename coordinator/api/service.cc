@@ -128,6 +128,12 @@ class OperatorApi::Service final : public v1::OperatorService::CallbackService {
     });
   }
 
+  ServerUnaryReactor* ForgetAgent(CallbackServerContext* context,
+                                  const v1::ForgetAgentRequest* request,
+                                  v1::ForgetAgentResponse*) override {
+    return change(context, *request, [](const View&) { return Result<>(); });
+  }
+
   ServerUnaryReactor* ListIncidents(CallbackServerContext* context,
                                     const v1::ListIncidentsRequest* request,
                                     v1::ListIncidentsResponse* out) override {

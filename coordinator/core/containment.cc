@@ -272,20 +272,14 @@ void expire_verifications(Turn& turn, Incident& incident) {
 }  // namespace
 
 void begin_playbook(Turn& turn, Incident& incident) {
-  const auto& playbooks = turn.state.policy->playbooks;
-  std::optional<std::size_t> chosen;
-  for (std::size_t i = 0; i < playbooks.size(); ++i) {
-    if (playbooks[i].service != incident.service) continue;
-    if (playbooks[i].severity == incident.severity) {
-      chosen = i;
-      break;
-    }
-    if (!playbooks[i].severity && !chosen) chosen = i;
-  }
-  if (!chosen || (incident.playbook && incident.playbook->playbook == *chosen)) return;
+  const policy::Policy& policy = *turn.state.policy;
+  const policy::Playbook* found = policy.find_playbook(incident.service, incident.severity);
+  if (found == nullptr) return;
+  const auto chosen = static_cast<std::size_t>(found - policy.playbooks.data());
+  if (incident.playbook && incident.playbook->playbook == chosen) return;
   PlaybookRun run;
-  run.playbook = *chosen;
-  run.name = playbooks[*chosen].name;
+  run.playbook = chosen;
+  run.name = found->name;
   run.since = turn.now;
   incident.playbook = std::move(run);
   add_entry(turn, incident, "action", kEngine, "playbook " + incident.playbook->name + " begins");

@@ -121,10 +121,14 @@ struct StartValidation {
 struct CancelValidation {
   ValidationId id;
 };  // the one who asked is gone
+// Of an agent that is not attached: nothing is known of it any more.
+struct ForgetAgent {
+  AgentName agent;
+};
 struct OperatorAsked {
   std::string by;
   std::variant<AcknowledgeIncident, AddNote, DeclareIncident, ResolveIncident, SetFact, ClearFact,
-               StartValidation, CancelValidation>
+               StartValidation, CancelValidation, ForgetAgent>
       what;
 };
 

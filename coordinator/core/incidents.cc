@@ -10,6 +10,7 @@
 #include "coordinator/core/containment.h"
 #include "coordinator/core/escalation.h"
 #include "coordinator/core/rules.h"
+#include "coordinator/core/symptoms.h"
 #include "coordinator/core/timeline.h"
 #include "coordinator/core/validation.h"
 #include "coordinator/core/warm_up.h"
@@ -79,19 +80,33 @@ void open_incident(Turn& turn, const ServiceName& service) {
   add_entry(turn, incident, "opened", kEngine,
             "opened at " + incident.severity_name + ": " + incident.title,
             "because " + mine.because + "; detected " + format_rfc3339(incident.detected));
+  note_hosts(turn, service);
+  link_incident(turn, incident);
   notify(turn, incident, NotificationKind::opened, "Because " + mine.because);
   begin_escalation(turn, incident);
   begin_playbook(turn, incident);
 }
 
-// What rules and the declaration say together; empty: nothing holds any more.
+// What rules, the declaration and the services of its group say together; empty: nothing holds any
+// more.
 std::optional<SeverityIndex> severity_now(const State& state, const Incident& incident) {
   const auto service = state.services.find(incident.service);
   std::optional<SeverityIndex> severity = incident.declared_severity;
   if (service != state.services.end() && service->second.severity)
     severity =
         severity ? std::min(*severity, *service->second.severity) : *service->second.severity;
+  if (const auto group = group_severity(state, incident))
+    severity = severity ? std::min(*severity, *group) : *group;
   return severity;
+}
+
+// What is seen there, and which rule says how bad that is.
+std::string describe_decision(const State& state, const ServiceName& service, Instant now) {
+  std::string text = describe_fault(state, service, now);
+  const auto found = state.services.find(service);
+  if (found == state.services.end() || found->second.because.empty()) return text;
+  if (text == found->second.because) return "because " + text;
+  return text + (text.empty() ? "" : "; ") + "because " + found->second.because;
 }
 
 void stop_validation(Turn& turn, const Incident& incident) {
@@ -107,7 +122,11 @@ void become_quiet(Turn& turn, Incident& incident) {
   incident.validations_failed = 0;
   incident.failing_check.clear();
   end_playbook(incident);
-  add_entry(turn, incident, "phase", kEngine, "no rule holds any more: monitoring");
+  release_symptoms(turn, incident);
+  const std::string affected = describe_affected(incident);
+  add_entry(turn, incident, "phase", kEngine,
+            "no rule holds any more: monitoring" +
+                (affected.empty() ? "" : "; it is not over before new results of " + affected));
 }
 
 void become_loud(Turn& turn, Incident& incident) {
@@ -115,31 +134,36 @@ void become_loud(Turn& turn, Incident& incident) {
   incident.validate_at.reset();
   incident.phase = Phase::investigating;
   stop_validation(turn, incident);
+  keep_symptoms(turn, incident);
   add_entry(turn, incident, "phase", kEngine,
             "it is back: " + describe_fault(turn.state, incident.service, turn.now));
 }
 
 void follow_severity(Turn& turn, Incident& incident) {
   if (turn.state.policy->find_service(incident.service) == nullptr) return;
-  const auto severity = severity_now(turn.state, incident);
+  auto severity = severity_now(turn.state, incident);
   if (!severity) {
     if (!incident.quiet_since) become_quiet(turn, incident);
     return;
   }
   const bool back = incident.quiet_since.has_value();
   if (back) become_loud(turn, incident);
+  // Its scope: the worst of what it affects.
+  const ServiceName worst = worst_service(turn.state, incident, *severity);
+  if (worst != incident.service) severity = turn.state.services.at(worst).severity;
   const bool raised = !incident.severity || *severity < *incident.severity;
   if (incident.severity != severity) {
     const std::string change = (raised ? "raised to " : "lowered to ") +
                                turn.state.policy->severities[*severity].name + " (was " +
-                               incident.severity_name + ")";
+                               incident.severity_name + ")" +
+                               (worst == incident.service ? "" : " because of " + worst.str());
     take_severity(turn.state, incident, *severity);
     if (raised) {
       incident.raised = turn.now;
       incident.acknowledge_overdue = incident.resolve_overdue = false;
     }
     add_entry(turn, incident, "severity", kEngine, change,
-              describe_fault(turn.state, incident.service, turn.now));
+              describe_decision(turn.state, worst, turn.now));
     notify(turn, incident, NotificationKind::severity_changed, change);
     if (raised)
       begin_escalation(turn, incident);
@@ -197,13 +221,16 @@ void run_clocks(Turn& turn, Incident& incident) {
 
 bool may_validate(const State& state, const Incident& incident) {
   return incident.quiet_since && incident.validate_at && !is_action_running(incident) &&
-         state.policy->find_service(incident.service) != nullptr;
+         state.policy->find_service(incident.service) != nullptr &&
+         symptoms_of(state, incident).empty();
 }
 
 void prove_recovery(Turn& turn, Incident& incident) {
   if (!may_validate(turn.state, incident) || *incident.validate_at > turn.now) return;
   if (frozen_until(turn.state, turn.now)) return;
   incident.validate_at.reset();
+  if (turn.state.policy->is_agents_service(incident.service))
+    return resolve(turn, incident, kEngine, "every agent that was silent is back or forgotten");
   incident.validation = ValidationId(turn.next_id("val"));
   ++incident.validations;
   add_entry(turn, incident, "validation", kEngine,
@@ -252,10 +279,12 @@ void service_judged(Turn& turn, const ServiceName& service) {
   }
   if (!mine.severity) {
     mine.dismissed.reset();
+    symptom_ended(turn, service);
     return;
   }
   if (mine.blind || (mine.dismissed && *mine.dismissed <= *mine.severity)) return;
   mine.dismissed.reset();
+  if (is_symptom(turn, service)) return;
   open_incident(turn, service);
 }
 
@@ -267,6 +296,8 @@ void declare_incident(Turn& turn, const DeclareIncident& what, const std::string
   incident.request_id = what.request_id;
   add_entry(turn, incident, "opened", "operator:" + by,
             "declared at " + incident.severity_name + ": " + incident.title);
+  note_hosts(turn, what.service);
+  link_incident(turn, incident);
   notify(turn, incident, NotificationKind::opened, "Declared by " + by);
   begin_escalation(turn, incident);
   begin_playbook(turn, incident);
@@ -305,6 +336,7 @@ void resolve(Turn& turn, Incident& incident, const std::string& by, const std::s
     service->second.open_incident = IncidentId();
     service->second.dismissed = service->second.severity;
   }
+  release_symptoms(turn, incident);
   turn.attend.insert(incident.id);
   state.resolved_order.push_back(incident.id);
   stop_validation(turn, incident);

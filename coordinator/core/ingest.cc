@@ -8,6 +8,7 @@
 
 #include "common/broken.h"
 #include "common/limits.h"
+#include "coordinator/core/agent_watch.h"
 #include "coordinator/core/inputs.h"
 #include "coordinator/core/rules.h"
 #include "coordinator/core/tally.h"
@@ -172,6 +173,7 @@ void select_services(State& state, AgentState& agent) {
 }
 
 void lose_agent(Turn& turn, AgentState& agent) {
+  if (agent.attached) agent_lost(turn, agent);
   agent.attached = false;
   count_presence(turn.state, agent);
   // After a start the others' verdict waits for it no longer, whatever it has said.
@@ -200,6 +202,7 @@ void agent_attached(Turn& turn, const AgentAttached& event) {
   agent.actions = event.actions;
   agent.clock_skew = event.clock_skew;
   agent.last_seen = turn.now;
+  agent_heard(turn, event.agent);
   select_services(state, agent);
   if (agent.services.empty()) agent_is_back(turn, event.agent);  // it will have nothing to say
   turn.emit(SendAssignment{event.agent});

@@ -206,6 +206,7 @@ std::shared_ptr<const Inputs> inputs_of(const policy::Policy& policy) {
         read_rule(policy, level.when, name, *inputs);
     for (const policy::Check& check : service.checklist) read_check(check, name, *inputs);
   }
+  inputs->dependencies = dependencies_of(policy);
   std::size_t number = 0;
   for (auto& [key, probe] : inputs->probes) {
     probe.number = number++;

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "coordinator/core/dependencies.h"
 #include "coordinator/policy/policy.h"
 #include "coordinator/policy/signals.h"
 
@@ -59,6 +60,7 @@ struct Inputs {
   std::map<FactName, std::set<ServiceName>> facts;          // fact -> services whose rules read it
   std::map<ServiceName, std::set<ServiceName>> severities;  // likewise, of severity_of()
   int depth = 0;                                            // the greatest
+  Dependencies dependencies;
 };
 
 // Holds pointers into the policy, which must live as long.

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "common/limits.h"
+#include "coordinator/core/agent_watch.h"
 #include "coordinator/core/incidents.h"
 #include "coordinator/core/inputs.h"
 #include "coordinator/core/step.h"
@@ -163,6 +164,17 @@ Result<> may(const State& state, const StartValidation& wish) {
                       "a validation needs an id of its own, " + quoted(wish.id.str()) + " is not");
   return {};
 }
+Result<> may(const State& state, const ForgetAgent& wish) {
+  const auto agent = state.agents.find(wish.agent);
+  if (agent == state.agents.end())
+    return make_error(Errc::not_found, "there is no agent " + quoted(wish.agent.str()) +
+                                           "; `firebreak agents` lists them");
+  if (agent->second.attached)
+    return make_error(
+        Errc::failed_precondition,
+        "agent " + quoted(wish.agent.str()) + " is attached; stop it first, or it is back at once");
+  return {};
+}
 Result<> may(const State& state, const CancelValidation& wish) {
   if (state.validations.contains(wish.id)) return {};
   return make_error(Errc::not_found, "there is no validation " + quoted(wish.id.str()));
@@ -230,6 +242,10 @@ void perform(Turn& turn, const StartValidation& wish, const std::string& by) {
 void perform(Turn& turn, const CancelValidation& wish, const std::string& /*by*/) {
   if (turn.state.validations.at(wish.id).verdict == Verdict::running)
     cancel_validation(turn, wish.id);
+}
+
+void perform(Turn& turn, const ForgetAgent& wish, const std::string& by) {
+  forget_agent(turn, wish.agent, by);
 }
 
 }  // namespace

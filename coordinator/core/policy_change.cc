@@ -6,10 +6,12 @@
 #include <utility>
 #include <vector>
 
+#include "coordinator/core/agent_watch.h"
 #include "coordinator/core/containment.h"
 #include "coordinator/core/escalation.h"
 #include "coordinator/core/ingest.h"
 #include "coordinator/core/inputs.h"
+#include "coordinator/core/symptoms.h"
 #include "coordinator/core/tally.h"
 #include "coordinator/core/timeline.h"
 
@@ -160,6 +162,8 @@ void policy_changed(Turn& turn, const PolicyChanged& event) {
   carry_windows(state, old_inputs.get());
   carry_series(state);
   for (auto& [id, incident] : state.incidents) carry_incident(turn, incident, old.get());
+  review_symptoms(turn);
+  watch_agents(turn);
   for (const auto& [name, agent] : state.agents)
     if (agent.attached) turn.emit(SendAssignment{name});
 }

@@ -4,10 +4,12 @@
 #include <algorithm>
 #include <limits>
 
+#include "coordinator/core/agent_watch.h"
 #include "coordinator/core/incidents.h"
 #include "coordinator/core/inputs.h"
 #include "coordinator/core/service_signals.h"
 #include "coordinator/core/signal_values.h"
+#include "coordinator/core/symptoms.h"
 #include "coordinator/core/tally.h"
 #include "coordinator/core/warm_up.h"
 
@@ -123,6 +125,7 @@ void judge_service(Turn& turn, const ServiceName& name) {
   State& state = turn.state;
   const policy::Service* service = state.policy ? state.policy->find_service(name) : nullptr;
   if (service == nullptr) return;
+  if (state.policy->is_agents_service(name)) return judge_agents(turn);
   ServiceState& mine = state.services[name];
   const auto inputs = state.inputs->services.find(name);
   if (inputs != state.inputs->services.end())
@@ -157,12 +160,15 @@ void judge_service(Turn& turn, const ServiceName& name) {
   }
   mine.evaluated = turn.now;
   if (inputs != state.inputs->services.end()) look_again(state, inputs->second, turn.now, next);
+  if (mine.severity != before || mine.blind != was_blind || awaits_news(mine))
+    service_judged(turn, name);
+  if (awaits_news(mine) && !mine.blind) at_first(next, turn.now + kLookEvery);
   state.service_alarms.set(name, next);
   if (is_read && severity_value(state, name) != told) {
     const auto& readers = state.inputs->severities.at(name);
     state.dirty.insert(readers.begin(), readers.end());
   }
-  if (mine.severity != before || mine.blind != was_blind) service_judged(turn, name);
+  note_hosts(turn, name);
 }
 
 std::string describe_fault(const State& state, const ServiceName& service, Instant now) {

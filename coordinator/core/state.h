@@ -79,6 +79,7 @@ struct AgentState {
     for (SeriesRef& ref : refs) ref.remember(nullptr);
   }
   bool present = false;  // counted in State::present
+  Instant detached{};    // the last time; epoch: never
 };
 
 // What a probe's vantage points say together (tally.h); follows from their series.
@@ -143,6 +144,14 @@ struct EscalationRun {
   bool stopped = false;          // the incident is less severe now
 };
 
+// A service that fails because of another one's incident.
+struct Affected {
+  Instant since;
+  std::optional<Instant> until;  // it has recovered, or stands for itself since
+  std::string severity;          // its name, the last one
+  IncidentId own;                // the incident that it has since
+};
+
 struct Incident {
   IncidentId id;
   ServiceName service;
@@ -180,6 +189,11 @@ struct Incident {
   std::string request_id;                                  // of the declaration
   std::set<ReceiverName> told;                             // who must hear that it is over
   std::optional<EscalationRun> escalation;
+  std::map<ServiceName, Affected> affected;  // beside its own; symptoms.h
+  std::set<AgentName> hosts;                 // that have seen it fail, bounded
+  bool hosts_more = false;                   // than those
+  std::set<IncidentId> causes;               // what it may be a symptom of
+  std::set<IncidentId> symptoms;             // the other way round
 };
 
 enum class Verdict { running, passed, failed, inconclusive };
@@ -237,6 +251,9 @@ struct ServiceState {
   // A person resolved the incident while its rules held: another one is opened only for worse.
   std::optional<policy::SeverityIndex> dismissed;
   Instant evaluated{};
+  IncidentId symptom_of;            // the incident that affects it, instead of one of its own
+  std::optional<Instant> released;  // when that ceased to explain it: what is newer counts
+  std::size_t hosts_noted = 0;      // failing ones of one probe, when Incident::hosts was filled
 };
 
 struct FactState {
@@ -304,8 +321,10 @@ struct State {
   Alarms<ServiceName> service_alarms;  // what time alone will change
   Alarms<IncidentId> incident_alarms;
   Alarms<ValidationId> validation_alarms;
-  std::set<IncidentId> changed;  // by the step that just ran: what the store writes beside the
-                                 // journal; cleared by step()
+  Alarms<AgentName> agent_alarms;  // when one that is away counts as silent
+  std::set<AgentName> silent;      // those that do
+  std::set<IncidentId> changed;    // by the step that just ran: what the store writes beside the
+                                   // journal; cleared by step()
   Counters counters;
 };
 

@@ -5,7 +5,9 @@
 #include <utility>
 
 #include "common/assert.h"
+#include "coordinator/core/agent_watch.h"
 #include "coordinator/core/containment.h"
+#include "coordinator/core/dependencies.h"
 #include "coordinator/core/incidents.h"
 #include "coordinator/core/ingest.h"
 #include "coordinator/core/inputs.h"
@@ -31,6 +33,7 @@ void started(Turn& turn, const Started& event) {
   state.started_at = turn.now;
   begin_warm_up(turn);
   for (auto& [name, agent] : state.agents) lose_agent(turn, agent);
+  watch_agents(turn);
   if (!state.policy) return;
   for (const auto& [name, service] : state.policy->services) state.dirty.insert(name);
   forget_http_actions(turn);
@@ -72,7 +75,7 @@ bool judge_dirty(Turn& turn) {
         state.dirty.insert(service);
         return true;
       });
-    for (const ServiceName& service : now) judge_service(turn, service);
+    for (const ServiceName& service : causes_first(state, now)) judge_service(turn, service);
   }
   return any;
 }
@@ -80,6 +83,7 @@ bool judge_dirty(Turn& turn) {
 // Whether anything was to do.
 bool settle_once(Turn& turn) {
   State& state = turn.state;
+  agents_silent(turn, state.agent_alarms.take_due(turn.now));
   for (ServiceName& service : state.service_alarms.take_due(turn.now))
     state.dirty.insert(std::move(service));
   const bool judged = judge_dirty(turn);
@@ -115,6 +119,7 @@ std::optional<Instant> next_wake(const State& state) {
   at_first(next, state.service_alarms.first());
   at_first(next, state.incident_alarms.first());
   at_first(next, state.validation_alarms.first());
+  at_first(next, state.agent_alarms.first());
   if (!state.dirty.empty()) next = state.now;
   return next;
 }
@@ -147,6 +152,8 @@ Status probe_status(const State& state, const ProbeKey& key) {
 
 Status service_status(const State& state, const ServiceName& name) {
   const policy::Service* service = state.policy ? state.policy->find_service(name) : nullptr;
+  if (service != nullptr && state.policy->is_agents_service(name))
+    return state.silent.empty() ? Status::ok : Status::critical;
   if (service == nullptr || service->probes.empty()) return Status::unknown;
   bool any_unknown = false;
   Status worst = Status::ok;

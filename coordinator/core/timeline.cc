@@ -7,6 +7,7 @@
 
 #include "common/limits.h"
 #include "common/text.h"
+#include "coordinator/core/symptoms.h"
 
 namespace firebreak::core {
 
@@ -53,6 +54,15 @@ std::string text_of(const Incident& incident, const std::string& what, Instant n
           humanize_duration(now - incident.opened) + " ago; " + to_string(incident.phase);
   text += incident.acknowledged ? ", acknowledged by " + incident.acknowledged_by
                                 : std::string(", not acknowledged");
+  if (!incident.causes.empty()) {
+    text += "\nMay be a symptom of " + incident.causes.begin()->str();
+    if (incident.causes.size() > 1)
+      text += " and " + std::to_string(incident.causes.size() - 1) + " more";
+  }
+  if (const std::string affected = describe_affected(incident); !affected.empty())
+    text += "\nAlso affected: " + affected;
+  if (const std::string hosts = describe_hosts(incident); !hosts.empty())
+    text += "\nHosts: " + hosts;
   return text;
 }
 
@@ -73,6 +83,8 @@ void notify(Turn& turn, Incident& incident, NotificationKind kind, const std::st
     const auto& wanted = turn.state.policy->severities[*incident.severity].notify;
     receivers.insert(wanted.begin(), wanted.end());
   }
+  if (policy.is_agents_service(incident.service))
+    receivers.insert(policy.agent_watch->notify.begin(), policy.agent_watch->notify.end());
   if (kind == NotificationKind::resolved || kind == NotificationKind::severity_changed)
     receivers.insert(incident.told.begin(), incident.told.end());
   tell(turn, incident, kind, what, receivers);

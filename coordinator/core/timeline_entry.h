@@ -10,7 +10,7 @@ namespace firebreak::core {
 struct TimelineEntry {
   Instant at;
   std::string kind;   // opened severity action notification fact note acknowledged phase validation
-                      // resolved clock warm-up
+                      // resolved clock warm-up affected
                       // escalation
   std::string actor;  // engine, operator:NAME, agent:NAME
   std::string text;

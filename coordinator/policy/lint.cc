@@ -331,6 +331,8 @@ void Linter::look_at_the_unused() {
           "nobody is told of incidents of severity " + severity.name, "give it 'notify'");
   }
   look_at_escalations(told);
+  if (policy_.agent_watch)
+    told.insert(policy_.agent_watch->notify.begin(), policy_.agent_watch->notify.end());
   for (const auto& [name, node] : places_.receivers)
     if (told.count(name) == 0)
       say("unused-receiver", node,
@@ -355,7 +357,9 @@ void Linter::look_at_escalations(std::set<ReceiverName>& told) {
 
 std::vector<LintFinding> Linter::run() {
   for (const auto& [name, service] : policy_.services)
-    look_at_service(service, places_.services.at(name));
+    if (!policy_.is_agents_service(name)) look_at_service(service, places_.services.at(name));
+  if (policy_.agent_watch)
+    reached_[ServiceName(kAgentsService)].insert(policy_.agent_watch->severity);
   for (std::size_t i = 0; i < policy_.playbooks.size(); ++i)
     look_at_playbook(policy_.playbooks[i], places_.playbooks[i]);
   look_at_the_unused();

@@ -39,9 +39,9 @@ constexpr std::array<std::pair<std::string_view, FactType>, 4> kFactTypes{
      {"double", FactType::real},
      {"string", FactType::string}}};
 
-const std::array<std::string, 9> kSections{"severities", "facts",      "receivers",
-                                           "services",   "rules",      "actions",
-                                           "playbooks",  "checklists", "escalations"};
+const std::array<std::string, 11> kSections{"severities", "facts",      "receivers",  "services",
+                                            "groups",     "rules",      "actions",    "agents",
+                                            "playbooks",  "checklists", "escalations"};
 
 template <class Map>
 std::vector<std::string> keys_of(const Map& map) {
@@ -94,6 +94,9 @@ class Loader {
   void read_receiver(const Node& key, const Node& value);
   void read_service(const Node& key, const Node& value);
   void read_service_probe(Service& service, const Node& key, const Node& value);
+  void read_dependency(Service& service, const Node& node);
+  void read_group(const Node& key, const Node& value);
+  void read_agent_watch();
   void read_rule(const Node& node);
   void read_action(const Node& key, const Node& value);
   HostAction read_host_action(const Node& node);
@@ -134,6 +137,7 @@ class Loader {
   Places places_;
   std::map<ActionName, std::pair<Node, std::vector<Node>>> action_verify_;
   std::vector<std::pair<Node, std::size_t>> severity_notify_;
+  std::vector<Node> watch_notify_;
   std::map<ServiceName, std::vector<Node>> dependency_nodes_;
   std::vector<std::pair<Node, std::size_t>> severity_escalation_;
   std::map<ServiceName, Node> service_escalation_;
@@ -315,6 +319,72 @@ void Loader::read_service_probe(Service& service, const Node& key, const Node& v
   service.probes.push_back(std::move(probe));
 }
 
+// A service, or {any_of: [...]}: enough when one of them works.
+void Loader::read_dependency(Service& service, const Node& node) {
+  Dependency dependency;
+  const auto add = [&](const Node& parent) {
+    dependency_nodes_[service.name].push_back(parent);
+    dependency.any_of.emplace_back(parent.text());
+  };
+  if (node.kind() == yaml::Kind::map) {
+    MapReader reader(node, "a dependency", problems_);
+    if (const Node any_of = reader.required("any_of"))
+      for (const Node& parent : any_of.as_list_or_one(problems_)) add(parent);
+  } else {
+    add(node);
+  }
+  if (!dependency.any_of.empty()) service.depends_on.push_back(std::move(dependency));
+}
+
+void Loader::read_group(const Node& key, const Node& value) {
+  static_cast<void>(key.as_name(problems_));
+  MapReader reader(value, "group '" + key.text() + "'", problems_);
+  auto& members = policy_.groups[key.text()];
+  if (const Node services = reader.required("services"))
+    for (const Node& node : services.as_list(problems_)) {
+      Service* service = service_named(node);
+      if (service == nullptr) continue;
+      if (!service->group.empty()) {
+        problems_.error(node.place(), "service '" + service->name.str() + "' is in group '" +
+                                          service->group + "' already; a service has one");
+        continue;
+      }
+      service->group = key.text();
+      members.push_back(service->name);
+    }
+  std::sort(members.begin(), members.end());
+}
+
+// Silent agents are the trouble of a service that the policy has because of this section.
+void Loader::read_agent_watch() {
+  for (const Section& section : sections_) {
+    if (section.name != "agents") continue;
+    MapReader reader(section.node, "'agents'", problems_);
+    AgentWatch watch;
+    watch.silent_after =
+        reader.required("silent_after")
+            .as_duration(problems_, limits::kSilentAfterMin, std::chrono::hours(24))
+            .value_or(limits::kSilentAfterMin);
+    if (const Node severity = reader.required("severity"))
+      watch.severity = severity_named(severity).value_or(0);
+    if (const Node notify = reader.optional("notify"))
+      for (const Node& name : notify.as_list_or_one(problems_)) watch_notify_.push_back(name);
+    if (policy_.agent_watch) {
+      problems_.error(section.node.place(), "'agents' is there already; keep one of the two");
+      continue;
+    }
+    policy_.agent_watch = watch;
+    Service service;
+    service.name = ServiceName(kAgentsService);
+    service.description = "agents that are silent";
+    const auto mine = places_.services.find(service.name);
+    if (!policy_.services.emplace(service.name, std::move(service)).second)
+      problems_.error(mine->second.key.place(),
+                      "with a section 'agents' there is a service of this name already: the one "
+                      "of silent agents; give this one another name");
+  }
+}
+
 void Loader::read_service(const Node& key, const Node& value) {
   static_cast<void>(key.as_name(problems_));
   MapReader reader(value, "service '" + key.text() + "'", problems_);
@@ -326,10 +396,7 @@ void Loader::read_service(const Node& key, const Node& value) {
   if (const Node agents = reader.optional("agents"))
     service.agents = compile_node(agents, selector_declarations(), Kind::boolean, problems_);
   if (const Node parents = reader.optional("depends_on"))
-    for (const Node& parent : parents.as_list_or_one(problems_)) {
-      dependency_nodes_[ServiceName(key.text())].push_back(parent);
-      service.depends_on.emplace_back(parent.text());
-    }
+    for (const Node& parent : parents.as_list_or_one(problems_)) read_dependency(service, parent);
   if (const Node escalation = reader.optional("escalation"))
     service_escalation_[ServiceName(key.text())] = escalation;
   if (const Node probes = reader.required("probes"))
@@ -629,6 +696,8 @@ void Loader::read_playbook(const Node& node) {
     if (const Node severity = match.optional("severity"))
       playbook.severity = severity_named(severity);
   }
+  if (const auto on_symptom = reader.optional("on_symptom").as_bool(problems_))
+    playbook.on_symptom = *on_symptom;
   if (const auto mode = reader.optional("mode").as_enum(problems_, kModes)) playbook.mode = *mode;
   if (const Node stages = reader.required("stages")) read_stages(stages, playbook);
   if (const Node guard = reader.optional("guard")) {
@@ -752,6 +821,9 @@ std::optional<Check> Loader::read_check(const Service* service, const Node& node
 
 void Loader::read_checklist(const Node& key, const Node& value) {
   Service* service = service_named(key);
+  if (service != nullptr && policy_.is_agents_service(service->name))
+    problems_.error(key.place(),
+                    "silent agents have no checklist: it is over when they are attached again");
   const auto items = value.as_list(problems_);
   if (items.empty() && value.kind() == yaml::Kind::sequence)
     problems_.error(key.place(), "an empty checklist proves nothing; add a check or leave it out");
@@ -806,9 +878,18 @@ void Loader::give_escalations() {
 
 void Loader::check_dependencies() {
   for (auto& [name, service] : policy_.services) {
-    for (const Node& parent : dependency_nodes_[name]) service_named(parent);
+    for (const Node& parent : dependency_nodes_[name]) {
+      const Service* known = service_named(parent);
+      if (known != nullptr && policy_.is_agents_service(known->name))
+        problems_.error(parent.place(), "no service depends on silent agents");
+    }
     // Walk upwards; coming back to where we started is a circle.
-    std::vector<ServiceName> open = service.depends_on;
+    std::vector<ServiceName> open;
+    const auto add_all = [&open](const Service& from) {
+      for (const Dependency& dependency : from.depends_on)
+        open.insert(open.end(), dependency.any_of.begin(), dependency.any_of.end());
+    };
+    add_all(service);
     std::set<ServiceName> seen;
     while (!open.empty()) {
       const ServiceName next = open.back();
@@ -819,8 +900,7 @@ void Loader::check_dependencies() {
         break;
       }
       if (!seen.insert(next).second) continue;
-      if (const Service* parent = policy_.find_service(next))
-        open.insert(open.end(), parent->depends_on.begin(), parent->depends_on.end());
+      if (const Service* parent = policy_.find_service(next)) add_all(*parent);
     }
   }
 }
@@ -867,18 +947,24 @@ Policy Loader::finish() {
   each_named("facts", [&](const Node& key, const Node& value) { read_fact(key, value); });
   each_named("receivers", [&](const Node& key, const Node& value) { read_receiver(key, value); });
   each_named("services", [&](const Node& key, const Node& value) { read_service(key, value); });
+  each_named("groups", [&](const Node& key, const Node& value) { read_group(key, value); });
   each("rules", [&](const Node& node) { read_rule(node); });
   each_named("actions", [&](const Node& key, const Node& value) { read_action(key, value); });
+  read_agent_watch();
   each("playbooks", [&](const Node& node) { read_playbook(node); });
   each_named("checklists", [&](const Node& key, const Node& value) { read_checklist(key, value); });
-  for (const auto& [node, index] : severity_notify_) {
+  const auto read_notify = [this](const Node& node, std::vector<ReceiverName>& to) {
     const auto name = node.as_string(problems_);
-    if (!name) continue;
+    if (!name) return;
     if (policy_.receivers.count(ReceiverName(*name)) == 0)
       report_missing(node.place(), "there is no receiver '" + *name + "'", *name,
                      keys_of(policy_.receivers));
-    policy_.severities[index].notify.emplace_back(*name);
-  }
+    to.emplace_back(*name);
+  };
+  for (const auto& [node, index] : severity_notify_)
+    read_notify(node, policy_.severities[index].notify);
+  if (policy_.agent_watch)
+    for (const Node& node : watch_notify_) read_notify(node, policy_.agent_watch->notify);
   each_named("escalations",
              [&](const Node& key, const Node& value) { read_escalation(key, value); });
   give_escalations();

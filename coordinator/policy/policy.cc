@@ -16,6 +16,21 @@ const Probe* Policy::find_probe(const ProbeKey& key) const {
   return nullptr;
 }
 
+bool Policy::is_agents_service(const ServiceName& name) const {
+  return agent_watch && name.str() == kAgentsService;
+}
+
+const Playbook* Policy::find_playbook(const ServiceName& service,
+                                      const std::optional<SeverityIndex>& severity) const {
+  const Playbook* any = nullptr;
+  for (const Playbook& playbook : playbooks) {
+    if (playbook.service != service) continue;
+    if (playbook.severity == severity) return &playbook;
+    if (!playbook.severity && any == nullptr) any = &playbook;
+  }
+  return any;
+}
+
 std::optional<SeverityIndex> Policy::find_severity(std::string_view name) const {
   for (SeverityIndex i = 0; i < severities.size(); ++i)
     if (severities[i].name == name) return i;

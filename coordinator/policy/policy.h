@@ -141,6 +141,7 @@ struct Playbook {
   Mode mode = Mode::enforce;
   std::vector<Stage> stages;
   std::optional<Duration> cooldown;  // overrides the actions' own when longer
+  bool on_symptom = false;           // also when what the service depends on is down
 };
 
 struct SlackReceiver {
@@ -157,11 +158,17 @@ struct Receiver {
   std::variant<SlackReceiver, WebhookReceiver> how;
 };
 
+// What a service needs: it is down when all of these are.
+struct Dependency {
+  std::vector<ServiceName> any_of;
+};
+
 struct Service {
   ServiceName name;
   std::string description;
   AgentSelector agents;
-  std::vector<ServiceName> depends_on;
+  std::vector<Dependency> depends_on;
+  std::string group;  // whose services share one incident; empty: none
   std::vector<Probe> probes;
   std::vector<Rule> rules;
   std::vector<Check>
@@ -169,6 +176,15 @@ struct Service {
   bool has_own_checklist = false;
   std::map<SeverityIndex, std::string> escalations;  // instead of the severity's own
 };
+
+// Agents that were attached and are not any more are a problem of their own: of the service
+// kAgentsService, which has no probes and no rules.
+struct AgentWatch {
+  Duration silent_after{};
+  SeverityIndex severity = 0;
+  std::vector<ReceiverName> notify;  // beside those of the severity
+};
+inline constexpr const char* kAgentsService = "agents";
 
 struct SourceFile {
   std::string path;  // relative to the policy's directory
@@ -198,7 +214,14 @@ struct Policy {
   std::map<ReceiverName, Receiver> receivers;
   std::map<std::string, Escalation> escalations;
   HoursByText hours;  // that any rule or check reads
+  std::map<std::string, std::vector<ServiceName>> groups;
+  std::optional<AgentWatch> agent_watch;  // empty: nobody asks
 
+  // Whether it is the service of silent agents.
+  [[nodiscard]] bool is_agents_service(const ServiceName& name) const;
+  // Of this severity, otherwise the service's for any; null: none.
+  [[nodiscard]] const Playbook* find_playbook(const ServiceName& service,
+                                              const std::optional<SeverityIndex>& severity) const;
   [[nodiscard]] const Service* find_service(const ServiceName& name) const;
   [[nodiscard]] const Probe* find_probe(const ProbeKey& key) const;
   [[nodiscard]] std::optional<SeverityIndex> find_severity(std::string_view name) const;

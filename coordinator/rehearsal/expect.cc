@@ -5,6 +5,7 @@
 #include <initializer_list>
 
 #include "common/text.h"
+#include "coordinator/core/symptoms.h"
 
 namespace firebreak::rehearsal {
 
@@ -29,6 +30,7 @@ class Check {
   void nothing(const Node& node);
   void incident(const Node& node);
   void incident_details(MapReader& reader, const core::Incident& incident);
+  void scope(MapReader& reader, const core::Incident& incident);
   void validation(const Node& node);
   void severity(const yaml::Entry& entry);
   void action(const yaml::Entry& entry);
@@ -151,7 +153,32 @@ void Check::incident(const Node& node) {
   }
   if (found != nullptr && wanted) return incident_details(reader, *found);
   leave(reader, {"id", "severity", "peak", "phase", "open", "acknowledged", "acknowledge_overdue",
-                 "validations", "timeline", "timeline_lacks"});
+                 "validations", "timeline", "timeline_lacks", "affected", "hosts", "causes"});
+}
+
+// What the outage takes along: services that are affected now, hosts that ever were, and the
+// services whose incidents may be its cause.
+void Check::scope(MapReader& reader, const core::Incident& incident) {
+  if (const Node node = reader.optional("affected")) {
+    std::vector<std::string> names;
+    for (const ServiceName& name : core::symptoms_of(world_.state(), incident))
+      names.push_back(name.str());
+    list(node, names);
+  }
+  if (const Node node = reader.optional("hosts")) {
+    std::vector<std::string> names;
+    for (const AgentName& host : incident.hosts) names.push_back(host.str());
+    list(node, names);
+  }
+  if (const Node node = reader.optional("causes")) {
+    std::vector<std::string> names;
+    for (const IncidentId& id : incident.causes) {
+      const auto cause = world_.state().incidents.find(id);
+      names.push_back(cause == world_.state().incidents.end() ? id.str()
+                                                              : cause->second.service.str());
+    }
+    list(node, names);
+  }
 }
 
 void Check::incident_details(MapReader& reader, const core::Incident& incident) {
@@ -163,6 +190,7 @@ void Check::incident_details(MapReader& reader, const core::Incident& incident) 
   flag(reader.optional("acknowledged"), incident.acknowledged.has_value());
   flag(reader.optional("acknowledge_overdue"), incident.acknowledge_overdue);
   number(reader.optional("validations"), static_cast<std::size_t>(incident.validations));
+  scope(reader, incident);
   std::vector<std::string> said;
   for (const core::TimelineEntry& entry : incident.timeline)
     said.push_back(entry.kind + ": " + entry.text);

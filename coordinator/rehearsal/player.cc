@@ -169,6 +169,8 @@ void Player::do_as_people(MapReader& entry) {
     if (const auto incident = incident_of(resolve))
       ask(resolve, core::ResolveIncident{*incident, "the test says so"});
   if (const Node node = entry.optional("declare")) declare(node);
+  for (const Node& node : entry.optional("forget").as_list_or_one(mistakes_))
+    ask(node, core::ForgetAgent{AgentName(node.text())});
   if (const Node service = entry.optional("validate"))
     ask(service, core::StartValidation{ValidationId("asked-" + std::to_string(++validations_)),
                                        ServiceName(service.text())});

@@ -39,6 +39,36 @@ std::string who(const std::string& actor) {
   return actor.empty() ? "" : " by " + cell(actor);
 }
 
+template <class Names>
+std::string names(const Names& all) {
+  std::string text;
+  for (const auto& name : all) text += (text.empty() ? "" : ", ") + name.str();
+  return cell(text);
+}
+
+// What the outage took along, and what it may have come from.
+void add_scope(std::string& out, const Incident& incident) {
+  if (!incident.causes.empty()) add_row(out, "May be a symptom of", names(incident.causes));
+  std::string services;
+  std::size_t left_out = 0;
+  for (const auto& [service, affected] : incident.affected) {
+    if (services.size() > kCellBytesMax * 4) {
+      ++left_out;
+      continue;
+    }
+    services += (services.empty() ? "" : "; ") + cell(service.str()) + " at " +
+                cell(affected.severity) + " from " + format_utc(affected.since);
+    if (affected.until) services += " to " + format_utc(*affected.until);
+    if (!affected.own.empty()) services += ", then " + cell(affected.own.str());
+  }
+  if (left_out > 0) services += "; and " + std::to_string(left_out) + " more";
+  if (!services.empty()) add_row(out, "Also affected", services);
+  if (!incident.hosts.empty())
+    add_row(out, "Hosts", names(incident.hosts) + (incident.hosts_more ? " and more" : ""));
+  if (!incident.symptoms.empty())
+    add_row(out, "Incidents of what depends on it", names(incident.symptoms));
+}
+
 std::string header(const Incident& incident) {
   std::string out = "# Incident " + cell(incident.id.str()) + ": " + cell(incident.title) + "\n\n";
   out += "| | |\n|---|---|\n";
@@ -57,6 +87,7 @@ std::string header(const Incident& incident) {
   add_row(out, "Resolved",
           incident.resolved ? format_utc(*incident.resolved) + " UTC" + who(incident.resolved_by)
                             : "not yet");
+  add_scope(out, incident);
   return out;
 }
 

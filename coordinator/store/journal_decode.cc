@@ -160,6 +160,10 @@ core::OperatorAsked get(const pb::OperatorAsked& from, Reader& reader) {
       to.what = core::StartValidation{ValidationId(from.start_validation().id()),
                                       ServiceName(from.start_validation().service())};
       break;
+    case pb::OperatorAsked::kForgetAgent:
+      to.what = core::ForgetAgent{
+          reader.name<AgentName>(from.forget_agent().agent(), "forget agent: agent")};
+      break;
     case pb::OperatorAsked::kCancelValidation:
       to.what = core::CancelValidation{ValidationId(from.cancel_validation().id())};
       break;
@@ -372,6 +376,25 @@ cel::Value get_value(const pb::FactValue& from, Reader& reader) {
   return {};
 }
 
+namespace {
+
+void get_scope(const pb::Incident& from, core::Incident& to, Reader& reader) {
+  for (const auto& one : from.affected()) {
+    core::Affected& added =
+        to.affected[reader.name<ServiceName>(one.service(), "incident: affected service")];
+    added.since = instant(one.since_us());
+    if (one.has_until_us()) added.until = instant(one.until_us());
+    added.severity = one.severity();
+    added.own = IncidentId(one.incident());
+  }
+  for (const auto& host : from.hosts()) to.hosts.insert(AgentName(host));
+  to.hosts_more = from.hosts_more();
+  for (const auto& cause : from.causes()) to.causes.insert(IncidentId(cause));
+  for (const auto& symptom : from.symptoms()) to.symptoms.insert(IncidentId(symptom));
+}
+
+}  // namespace
+
 core::Incident get_incident(const pb::Incident& from, Reader& reader) {
   core::Incident to;
   to.id = reader.name<IncidentId>(from.id(), "incident: id");
@@ -391,6 +414,7 @@ core::Incident get_incident(const pb::Incident& from, Reader& reader) {
   if (from.has_resolved_us()) to.resolved = instant(from.resolved_us());
   to.resolved_by = from.resolved_by();
   get_lists(from, to, reader);
+  get_scope(from, to, reader);
   to.validation = ValidationId(from.validation());
   if (from.has_validate_at_us()) to.validate_at = instant(from.validate_at_us());
   to.validations = count(from.validations());

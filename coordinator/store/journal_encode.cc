@@ -144,6 +144,9 @@ struct RequestWriter {
   void operator()(const core::CancelValidation& from) const {
     to.mutable_cancel_validation()->set_id(from.id.str());
   }
+  void operator()(const core::ForgetAgent& from) const {
+    to.mutable_forget_agent()->set_agent(from.agent.str());
+  }
 };
 
 void EventWriter::operator()(const core::OperatorAsked& from) const {
@@ -238,6 +241,21 @@ void put(const core::EscalationRun& from, pb::EscalationRun& to) {
   to.set_stopped(from.stopped);
 }
 
+void put_scope(const core::Incident& from, pb::Incident& to) {
+  for (const auto& [service, affected] : from.affected) {
+    auto& added = *to.add_affected();
+    added.set_service(service.str());
+    added.set_since_us(unix_us(affected.since));
+    if (affected.until) added.set_until_us(unix_us(*affected.until));
+    added.set_severity(affected.severity);
+    added.set_incident(affected.own.str());
+  }
+  for (const AgentName& host : from.hosts) to.add_hosts(host.str());
+  to.set_hosts_more(from.hosts_more);
+  for (const IncidentId& cause : from.causes) to.add_causes(cause.str());
+  for (const IncidentId& symptom : from.symptoms) to.add_symptoms(symptom.str());
+}
+
 void put_lists(const core::Incident& from, pb::Incident& to) {
   for (const core::TimelineEntry& entry : from.timeline) {
     auto& added = *to.add_timeline();
@@ -260,6 +278,7 @@ void put_lists(const core::Incident& from, pb::Incident& to) {
   }
   for (const ReceiverName& receiver : from.told) to.add_told(receiver.str());
   if (from.escalation) put(*from.escalation, *to.mutable_escalation());
+  put_scope(from, to);
 }
 
 }  // namespace

@@ -109,6 +109,8 @@ class Consistency {
           (!state_.policy || incident.playbook->playbook >= state_.policy->playbooks.size()))
         return "incident " + id.str() + ": a playbook that the policy does not have";
     }
+    for (const AgentName& name : state_.silent)
+      if (!state_.agents.contains(name)) return "agent " + name.str() + ": silent, and not known";
     if (state_.resolved_order.size() > state_.incidents.size())
       return "more resolved incidents than incidents";
     return {};
@@ -302,6 +304,7 @@ void StateDecoder::Parts::take(const pb::SnapshotAgent& from) {
   to.clock_skew = Duration{from.clock_skew_us()};
   to.last_seen = instant(from.last_seen_us());
   to.dropped_results = from.dropped_results();
+  if (from.detached_us() != 0) to.detached = instant(from.detached_us());
   learn(from.new_keys());
   to.refs.reserve(static_cast<std::size_t>(from.refs_size()));
   for (const std::uint32_t number : from.refs()) {
@@ -394,6 +397,9 @@ void StateDecoder::Parts::take(const pb::SnapshotService& from) {
   to.open_incident = IncidentId(from.open_incident());
   if (from.has_dismissed()) to.dismissed = from.dismissed();
   to.evaluated = instant(from.evaluated_us());
+  to.symptom_of = IncidentId(from.symptom_of());
+  if (from.has_released_us()) to.released = instant(from.released_us());
+  to.hosts_noted = from.hosts_noted();
   for (const auto& stale : from.stale())
     stale_.emplace_back(ProbeKey{ServiceName(from.name()), ProbeName(stale.probe())},
                         instant(stale.at_us()));
@@ -480,6 +486,12 @@ void StateDecoder::Parts::take_link(pb::SnapshotLinks::Kind kind, const std::str
       return;
     case Links::KIND_VALIDATION_ALARM:
       state_.validation_alarms.set(ValidationId(key), at);
+      return;
+    case Links::KIND_SILENT:
+      state_.silent.insert(AgentName(key));
+      return;
+    case Links::KIND_AGENT_ALARM:
+      state_.agent_alarms.set(AgentName(key), at);
       return;
     default:
       reader_.fail("links of a kind that this version does not know");

@@ -190,6 +190,7 @@ void Encoder::add_agent(const core::AgentState& agent) {
   to.set_clock_skew_us(us(agent.clock_skew));
   to.set_last_seen_us(unix_us(agent.last_seen));
   to.set_dropped_results(agent.dropped_results);
+  if (agent.detached != Instant{}) to.set_detached_us(unix_us(agent.detached));
   for (const core::SeriesRef& ref : agent.refs)
     to.add_refs(ref.key() ? keys_.number_of(*ref.key(), *to.mutable_new_keys()) : 0);
   flush();
@@ -290,6 +291,9 @@ void Encoder::add_service(const ServiceName& name, const core::ServiceState& ser
   to.set_open_incident(service.open_incident.str());
   if (service.dismissed) to.set_dismissed(*service.dismissed);
   to.set_evaluated_us(unix_us(service.evaluated));
+  to.set_symptom_of(service.symptom_of.str());
+  if (service.released) to.set_released_us(unix_us(*service.released));
+  to.set_hosts_noted(service.hosts_noted);
   if (state_.policy) add_stale(name, to);
   flush();
 }
@@ -393,6 +397,8 @@ void Encoder::add_all_links() {
   add_links(Links::KIND_SERVICE_ALARM, state_.service_alarms.all(), alarm);
   add_links(Links::KIND_INCIDENT_ALARM, state_.incident_alarms.all(), alarm);
   add_links(Links::KIND_VALIDATION_ALARM, state_.validation_alarms.all(), alarm);
+  add_links(Links::KIND_SILENT, state_.silent, id);
+  add_links(Links::KIND_AGENT_ALARM, state_.agent_alarms.all(), alarm);
 }
 
 struct FreeDigest {

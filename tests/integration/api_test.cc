@@ -57,6 +57,18 @@ checklists:
     - {expect: "error_rate('health', 5m) < 0.001", hold: 1h, samples: 30}
 )";
 
+// The shop needs the database.
+constexpr const char* kDependent = R"(
+severities: {P1: {}, P2: {}}
+facts: {customers: 0}
+services:
+  db: {agents: "true", probes: {}}
+  shop: {agents: "true", depends_on: db, probes: {}}
+rules:
+  - {service: db, severity: {P2: facts.customers > 0}}
+  - {service: shop, severity: {P1: facts.customers > 10}}
+)";
+
 class NoAgents final : public engine::AgentSink {
  public:
   void assign(const AgentName&, std::vector<std::pair<ProbeKey, ProbeSpec>>) override {}
@@ -372,6 +384,55 @@ TEST_F(ApiTest, ShowsServicesAgentsAndReport) {
   request.set_incident(id);
   EXPECT_THAT(call(&v1::OperatorService::Stub::GetReport, request).markdown(),
               HasSubstr("# Incident " + id + ": customers call\n"));
+}
+
+TEST_F(ApiTest, ForgetsAgentsThatAreNotAttached) {
+  engine_.submit(core::AgentAttached{AgentName("web-1"), 7, "1.0", {}, {}, {}});
+  v1::ForgetAgentRequest request;
+  call(&v1::OperatorService::Stub::ForgetAgent, request);
+  EXPECT_EQ(status_.error_code(), StatusCode::INVALID_ARGUMENT);
+  EXPECT_THAT(status_.error_message(), HasSubstr("name: is missing"));
+
+  request.set_name("web-1");
+  call(&v1::OperatorService::Stub::ForgetAgent, request);
+  EXPECT_EQ(status_.error_code(), StatusCode::FAILED_PRECONDITION);
+  EXPECT_THAT(status_.error_message(), HasSubstr("\"web-1\" is attached"));
+
+  engine_.submit(core::AgentDetached{AgentName("web-1"), 7, "gone"});
+  call(&v1::OperatorService::Stub::ForgetAgent, request);
+  EXPECT_TRUE(status_.ok()) << status_.error_message();
+  EXPECT_EQ(call(&v1::OperatorService::Stub::ListAgents, v1::ListAgentsRequest()).agents_size(), 0);
+  call(&v1::OperatorService::Stub::ForgetAgent, request);
+  EXPECT_EQ(status_.error_code(), StatusCode::NOT_FOUND);
+}
+
+TEST_F(ApiTest, ShowsWhatAnIncidentAffects) {
+  apply(kDependent);
+  set_customers("1");
+  set_customers("11");
+
+  const auto incidents =
+      call(&v1::OperatorService::Stub::ListIncidents, v1::ListIncidentsRequest());
+  ASSERT_EQ(incidents.incidents_size(), 1);
+  EXPECT_EQ(incidents.incidents(0).service(), "db");
+  EXPECT_EQ(incidents.incidents(0).severity(), "P1");
+  ASSERT_EQ(incidents.incidents(0).affected_size(), 1);
+  EXPECT_EQ(incidents.incidents(0).affected(0).service(), "shop");
+  v1::ListServicesRequest services;
+  services.set_service("shop");
+  const auto shop = call(&v1::OperatorService::Stub::ListServices, services);
+  EXPECT_EQ(shop.services(0).incident(), "");
+  EXPECT_EQ(shop.services(0).symptom_of(), incidents.incidents(0).id());
+
+  resolve(incidents.incidents(0).id());
+  const auto own = call(&v1::OperatorService::Stub::ListIncidents, v1::ListIncidentsRequest());
+  ASSERT_EQ(own.incidents_size(), 1);
+  EXPECT_EQ(own.incidents(0).service(), "shop");
+  EXPECT_EQ(own.incidents(0).causes(0), incidents.incidents(0).id());
+  v1::GetReportRequest request;
+  request.set_incident(incidents.incidents(0).id());
+  EXPECT_THAT(call(&v1::OperatorService::Stub::GetReport, request).markdown(),
+              HasSubstr("| Also affected | shop at P1 from "));
 }
 
 TEST_F(ApiTest, AWatcherSeesWhatIsWritten) {

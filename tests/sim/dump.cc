@@ -69,8 +69,9 @@ std::string dump(const core::State& state) {
     out << "service " << name.str() << " severity "
         << (service.severity ? static_cast<int>(*service.severity) : -1) << " blind "
         << service.blind << " because " << service.because << " shown " << us(service.shown)
-        << " incident " << service.open_incident.str() << " evaluated " << us(service.evaluated)
-        << '\n';
+        << " incident " << service.open_incident.str() << " symptom of " << service.symptom_of.str()
+        << " released " << us(service.released) << " evaluated " << us(service.evaluated) << '\n';
+  for (const AgentName& name : state.silent) out << "silent " << name.str() << '\n';
   for (const auto& [fact, value] : state.facts)
     out << "fact " << fact.first.str() << ' ' << fact.second.str() << " = "
         << cel::to_string(value.value) << " by " << value.set_by << '\n';

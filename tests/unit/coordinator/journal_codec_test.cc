@@ -191,6 +191,12 @@ TEST(JournalCodec, KeepsValidationRequests) {
   EXPECT_EQ(cancelled.id.str(), "v-1");
 }
 
+TEST(JournalCodec, KeepsThatAnAgentIsForgotten) {
+  const auto forgotten =
+      std::get<core::ForgetAgent>(round_trip_request(core::ForgetAgent{AgentName("web-1")}).what);
+  EXPECT_EQ(forgotten.agent.str(), "web-1");
+}
+
 TEST(JournalCodec, KeepsAPolicyAsItsFiles) {
   auto policy = std::make_shared<policy::Policy>();
   policy->files = {{"a.yaml", "severities: {}\n"}, {"b/c.yaml", "\xff"}};
