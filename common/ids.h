@@ -38,7 +38,9 @@ using ActionId =
     Name<struct ActionIdTag>;  // one attempt to run one action on one target, for ever unique
 using ValidationId = Name<struct ValidationIdTag>;  // one run of a checklist
 using NotificationId = Name<struct NotificationIdTag>;
-using RequestId = Name<struct RequestIdTag>;  // one probe-now
+using RequestId = Name<struct RequestIdTag>;          // one probe-now
+using SilenceId = Name<struct SilenceIdTag>;          // "sil-17"
+using MaintenanceId = Name<struct MaintenanceIdTag>;  // "mnt-18"
 
 // A probe of a service, the unit that agents are assigned and results are about.
 struct ProbeKey {

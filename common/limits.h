@@ -175,6 +175,23 @@ inline constexpr std::size_t kAffectedServicesMax = 1000;  // further ones have 
 inline constexpr std::size_t kAffectedHostsMax = 100;      // named; that there are more is said
 inline constexpr std::size_t kLinkedIncidentsMax = 100;    // of one incident, either way
 inline constexpr auto kSilentAfterMin = 15s;  // a lost link is found by then (kPeerSilenceMax)
+// Silences, maintenance, flapping.
+inline constexpr std::size_t kSilencesMax =
+    500;  // in force; each is held against each notification
+inline constexpr std::size_t kSilenceMatchersMax = 8;
+inline constexpr std::size_t kMatcherBytesMax = 512;
+inline constexpr std::size_t kMatcherPatternBytesMax = 64u << 10;  // compiled; 500 of 8 stay small
+inline constexpr auto kSilenceTimeMin = 1s;
+inline constexpr auto kSilenceTimeMax = 720h;         // 30 days: longer is a rule that is wrong
+inline constexpr std::size_t kMaintenancesMax = 200;  // in force, begun by people
+inline constexpr std::size_t kMaintenanceServicesMax = 1000;  // of one
+inline constexpr auto kMaintenanceTimeMin = 1s;
+inline constexpr auto kMaintenanceTimeMax = 168h;   // a week; nobody is told in all that time
+inline constexpr std::size_t kQuietingsKept = 500;  // of each, that are over
+inline constexpr auto kQuietingsKeptFor = 168h;     // last week's can be listed
+inline constexpr std::size_t kMaintenanceWindowsMax = 200;  // of a policy
+inline constexpr int kFlapChangesMax = 100;  // remembered of each service that changes
+inline constexpr auto kFlapWithinMax = 24h;
 
 // Notifications and http actions, sent by the coordinator itself.
 inline constexpr auto kNotificationTimeout = 10s;  // one attempt, name look-up included

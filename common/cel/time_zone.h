@@ -1,5 +1,5 @@
-// Time zones of the accessors of timestamps: fixed offsets, and the names of the tz database.
-// For common/cel and for a policy's hours.
+// Time zones of the accessors of timestamps and of a policy's weekly windows: fixed offsets, and
+// the names of the tz database.
 #pragma once
 
 #include <cstdint>

@@ -10,6 +10,7 @@
 #include "common/text.h"
 #include "coordinator/core/ingest.h"
 #include "coordinator/core/inputs.h"
+#include "coordinator/core/maintenance.h"
 #include "coordinator/core/rules.h"
 #include "coordinator/core/tally.h"
 #include "coordinator/core/timeline.h"
@@ -302,7 +303,7 @@ bool is_action_running(const Incident& incident) {
 void contain(Turn& turn, Incident& incident) {
   expire_runs(turn, incident);
   expire_verifications(turn, incident);
-  if (!may_act(turn.state, incident)) return;
+  if (!may_act(turn.state, incident) || follow_pause(turn, incident)) return;
   begin_stages(turn, incident);
   if (frozen_until(turn.state, turn.now)) return;
   PlaybookRun& playbook = *incident.playbook;
@@ -316,7 +317,8 @@ void contain(Turn& turn, Incident& incident) {
 bool may_begin(const State& state, const IncidentId& id, Instant ends, Instant now) {
   const auto incident = state.incidents.find(id);
   return now < ends && incident != state.incidents.end() && !incident->second.resolved &&
-         !incident->second.quiet_since;
+         !incident->second.quiet_since &&
+         maintenance_of(state, incident->second.service) == nullptr;
 }
 
 std::optional<Instant> containment_due(const State& state, const Incident& incident) {
@@ -325,7 +327,7 @@ std::optional<Instant> containment_due(const State& state, const Incident& incid
     if (!is_final(run.state)) at_first(next, run.expires);
   for (const auto& [request, verification] : incident.verifications)
     at_first(next, verification.until);
-  if (!may_act(state, incident)) return next;
+  if (!may_act(state, incident) || incident.playbook->paused) return next;
   const PlaybookRun& playbook = *incident.playbook;
   const policy::Playbook& plan = state.policy->playbooks[playbook.playbook];
   if (playbook.next_stage < plan.stages.size())

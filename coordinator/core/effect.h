@@ -60,7 +60,8 @@ enum class NotificationKind {
   resolve_overdue,
   validation_failed,
   resolved,
-  escalated
+  escalated,
+  flapping
 };
 // Durable: delivered at least once under one dedup key (the incident's id).
 struct SendNotification {

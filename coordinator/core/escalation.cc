@@ -171,6 +171,17 @@ void escalate(Turn& turn, Incident& incident) {
       tell_tier(turn, incident, *plan, i, just_told);
 }
 
+bool is_escalated_to(const State& state, const Incident& incident, const ReceiverName& receiver) {
+  const Escalation* plan = plan_of(state, incident);
+  if (plan == nullptr || incident.escalation->stopped) return false;
+  return std::any_of(incident.escalation->passed.begin(), incident.escalation->passed.end(),
+                     [&](std::size_t tier) {
+                       return tier < plan->tiers.size() &&
+                              std::ranges::find(plan->tiers[tier].notify, receiver) !=
+                                  plan->tiers[tier].notify.end();
+                     });
+}
+
 std::optional<Instant> escalation_due(const State& state, const Incident& incident) {
   const Escalation* plan = plan_of(state, incident);
   if (plan == nullptr || is_waiting(incident)) return std::nullopt;

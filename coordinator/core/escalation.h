@@ -18,6 +18,9 @@ void carry_escalation(Turn& turn, Incident& incident);
 
 // Tells the tiers that are due. No tier is due while no rule holds.
 void escalate(Turn& turn, Incident& incident);
+// Whether a tier that has had its time names the receiver.
+[[nodiscard]] bool is_escalated_to(const State& state, const Incident& incident,
+                                   const ReceiverName& receiver);
 // When escalate() must run again if nothing happens before.
 [[nodiscard]] std::optional<Instant> escalation_due(const State& state, const Incident& incident);
 

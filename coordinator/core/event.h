@@ -121,6 +121,24 @@ struct StartValidation {
 struct CancelValidation {
   ValidationId id;
 };  // the one who asked is gone
+struct AddSilence {
+  std::vector<std::string> matchers;  // as parse_matcher() (silences.h) reads them
+  Duration lasts{};
+  std::string reason;
+  std::string request_id;
+};
+struct ExpireSilence {
+  SilenceId silence;
+};
+struct StartMaintenance {
+  std::vector<ServiceName> services;
+  Duration lasts{};
+  std::string reason;
+  std::string request_id;
+};
+struct EndMaintenance {
+  MaintenanceId maintenance;
+};
 // Of an agent that is not attached: nothing is known of it any more.
 struct ForgetAgent {
   AgentName agent;
@@ -128,7 +146,8 @@ struct ForgetAgent {
 struct OperatorAsked {
   std::string by;
   std::variant<AcknowledgeIncident, AddNote, DeclareIncident, ResolveIncident, SetFact, ClearFact,
-               StartValidation, CancelValidation, ForgetAgent>
+               StartValidation, CancelValidation, ForgetAgent, AddSilence, ExpireSilence,
+               StartMaintenance, EndMaintenance>
       what;
 };
 

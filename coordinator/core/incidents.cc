@@ -9,6 +9,9 @@
 #include "common/text.h"
 #include "coordinator/core/containment.h"
 #include "coordinator/core/escalation.h"
+#include "coordinator/core/flapping.h"
+#include "coordinator/core/held.h"
+#include "coordinator/core/maintenance.h"
 #include "coordinator/core/rules.h"
 #include "coordinator/core/symptoms.h"
 #include "coordinator/core/timeline.h"
@@ -82,7 +85,8 @@ void open_incident(Turn& turn, const ServiceName& service) {
             "because " + mine.because + "; detected " + format_rfc3339(incident.detected));
   note_hosts(turn, service);
   link_incident(turn, incident);
-  notify(turn, incident, NotificationKind::opened, "Because " + mine.because);
+  notify(turn, incident, NotificationKind::opened,
+         "Because " + mine.because + open_flapping(turn, incident));
   begin_escalation(turn, incident);
   begin_playbook(turn, incident);
 }
@@ -221,6 +225,7 @@ void run_clocks(Turn& turn, Incident& incident) {
 
 bool may_validate(const State& state, const Incident& incident) {
   return incident.quiet_since && incident.validate_at && !is_action_running(incident) &&
+         !is_flapping(state, incident.service) &&
          state.policy->find_service(incident.service) != nullptr &&
          symptoms_of(state, incident).empty();
 }
@@ -283,6 +288,7 @@ void service_judged(Turn& turn, const ServiceName& service) {
     return;
   }
   if (mine.blind || (mine.dismissed && *mine.dismissed <= *mine.severity)) return;
+  if (maintenance_of(turn.state, service) != nullptr) return;  // looked at again when it ends
   mine.dismissed.reset();
   if (is_symptom(turn, service)) return;
   open_incident(turn, service);
@@ -311,6 +317,7 @@ void attend(Turn& turn, const IncidentId& id) {
     follow_severity(turn, incident);
     run_clocks(turn, incident);
     escalate(turn, incident);
+    tell_held(turn, incident);
   }
   contain(turn, incident);
   if (!incident.resolved) prove_recovery(turn, incident);
@@ -328,6 +335,7 @@ void resolve(Turn& turn, Incident& incident, const std::string& by, const std::s
   for (const auto& [request, verification] : incident.verifications)
     state.verifications.erase(request);
   incident.verifications.clear();
+  incident.held.clear();
   add_entry(turn, incident, "resolved", by, reason,
             "open for " + humanize_duration(turn.now - incident.opened));
   notify(turn, incident, NotificationKind::resolved, "Resolved by " + by + ": " + reason);

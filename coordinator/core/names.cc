@@ -26,6 +26,8 @@ const char* to_string(NotificationKind kind) {
       return "resolved";
     case NotificationKind::escalated:
       return "escalated";
+    case NotificationKind::flapping:
+      return "flapping";
   }
   return "?";
 }

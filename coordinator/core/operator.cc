@@ -10,6 +10,8 @@
 #include "coordinator/core/agent_watch.h"
 #include "coordinator/core/incidents.h"
 #include "coordinator/core/inputs.h"
+#include "coordinator/core/maintenance.h"
+#include "coordinator/core/silences.h"
 #include "coordinator/core/step.h"
 #include "coordinator/core/timeline.h"
 #include "coordinator/core/validation.h"
@@ -179,6 +181,18 @@ Result<> may(const State& state, const CancelValidation& wish) {
   if (state.validations.contains(wish.id)) return {};
   return make_error(Errc::not_found, "there is no validation " + quoted(wish.id.str()));
 }
+Result<> may(const State& state, const AddSilence& wish) {
+  return may_add_silence(state, wish);
+}
+Result<> may(const State& state, const ExpireSilence& wish) {
+  return may_expire_silence(state, wish);
+}
+Result<> may(const State& state, const StartMaintenance& wish) {
+  return may_start_maintenance(state, wish);
+}
+Result<> may(const State& state, const EndMaintenance& wish) {
+  return may_end_maintenance(state, wish);
+}
 
 void perform(Turn& turn, const AcknowledgeIncident& wish, const std::string& by) {
   Incident& incident = turn.state.incidents.at(wish.incident);
@@ -242,6 +256,18 @@ void perform(Turn& turn, const StartValidation& wish, const std::string& by) {
 void perform(Turn& turn, const CancelValidation& wish, const std::string& /*by*/) {
   if (turn.state.validations.at(wish.id).verdict == Verdict::running)
     cancel_validation(turn, wish.id);
+}
+void perform(Turn& turn, const AddSilence& wish, const std::string& by) {
+  add_silence(turn, wish, by);
+}
+void perform(Turn& turn, const ExpireSilence& wish, const std::string& by) {
+  expire_silence(turn, wish, by);
+}
+void perform(Turn& turn, const StartMaintenance& wish, const std::string& by) {
+  start_maintenance(turn, wish, by);
+}
+void perform(Turn& turn, const EndMaintenance& wish, const std::string& by) {
+  end_maintenance(turn, wish, by);
 }
 
 void perform(Turn& turn, const ForgetAgent& wish, const std::string& by) {

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "coordinator/core/agent_watch.h"
+#include "coordinator/core/flapping.h"
 #include "coordinator/core/incidents.h"
 #include "coordinator/core/inputs.h"
 #include "coordinator/core/service_signals.h"
@@ -160,6 +161,7 @@ void judge_service(Turn& turn, const ServiceName& name) {
   }
   mine.evaluated = turn.now;
   if (inputs != state.inputs->services.end()) look_again(state, inputs->second, turn.now, next);
+  follow_flapping(turn, name, mine.severity != before, next);
   if (mine.severity != before || mine.blind != was_blind || awaits_news(mine))
     service_judged(turn, name);
   if (awaits_news(mine) && !mine.blind) at_first(next, turn.now + kLookEvery);

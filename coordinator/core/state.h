@@ -13,7 +13,9 @@
 
 #include "common/observation.h"
 #include "coordinator/core/alarms.h"
+#include "coordinator/core/effect.h"
 #include "coordinator/core/event.h"
+#include "coordinator/core/quieting.h"
 #include "coordinator/core/timeline_entry.h"
 #include "coordinator/core/trail.h"
 #include "coordinator/core/window.h"
@@ -133,6 +135,13 @@ struct PlaybookRun {
   std::deque<Step> due;               // of the stages that have begun; one at a time, in order
   bool verify_failed = false;         // a probe after the last action was not good
   std::optional<Instant> wait_until;  // the last action seems to have helped: no further one before
+  std::optional<Instant> paused;      // its service is in maintenance since; its time stands still
+};
+
+// What a receiver was not told: it will be when nothing holds it back any more.
+struct HeldNotification {
+  NotificationKind kind = NotificationKind::opened;
+  std::string by;  // the silence, the maintenance; "flapping"
 };
 
 // The escalation of the severity that the incident has reached last.
@@ -194,6 +203,7 @@ struct Incident {
   bool hosts_more = false;                   // than those
   std::set<IncidentId> causes;               // what it may be a symptom of
   std::set<IncidentId> symptoms;             // the other way round
+  std::map<ReceiverName, HeldNotification> held;
 };
 
 enum class Verdict { running, passed, failed, inconclusive };
@@ -254,6 +264,7 @@ struct ServiceState {
   IncidentId symptom_of;            // the incident that affects it, instead of one of its own
   std::optional<Instant> released;  // when that ceased to explain it: what is newer counts
   std::size_t hosts_noted = 0;      // failing ones of one probe, when Incident::hosts was filled
+  FlapState flaps;
 };
 
 struct FactState {
@@ -313,6 +324,7 @@ struct State {
   std::map<std::pair<ActionName, std::string>, Instant>
       action_last;  // per action and target: last order
   std::map<NotificationId, PendingNotification> notifications_pending;
+  Quieting quieting;
   std::string last_incident_id;        // as its format gave it, before a suffix
   std::uint64_t same_incident_id = 0;  // how often in a row
   std::int64_t incident_day = 0;       // days since 1970, and the incidents opened on it

@@ -13,6 +13,7 @@
 #include "coordinator/core/inputs.h"
 #include "coordinator/core/operator.h"
 #include "coordinator/core/policy_change.h"
+#include "coordinator/core/quieting.h"
 #include "coordinator/core/rules.h"
 #include "coordinator/core/signal_values.h"
 #include "coordinator/core/timeline.h"
@@ -55,7 +56,10 @@ struct Take {
   void operator()(const ActionReported& event) const { action_reported(turn, event); }
   void operator()(const NotificationFinished& event) const { notification_finished(turn, event); }
   void operator()(const OperatorAsked& event) const { operator_asked(turn, event); }
-  void operator()(const PolicyChanged& event) const { policy_changed(turn, event); }
+  void operator()(const PolicyChanged& event) const {
+    policy_changed(turn, event);
+    follow_quieting(turn);
+  }
   void operator()(const Started& event) const { started(turn, event); }
   void operator()(const Tick& /*event*/) const {}
   void operator()(const OrderLapsed& event) const { order_lapsed(turn, event); }
@@ -106,6 +110,7 @@ std::vector<Effect> step(State& state, const Event& event, Instant now) {
   state.changed.clear();
   std::vector<Effect> effects;
   Turn turn{state, now, effects, {}, {}};
+  if (state.quieting.next <= now) follow_quieting(turn);
   std::visit(Take{turn}, event);
   for (int round = 0; round < kRoundsMax && settle_once(turn); ++round) {
   }
@@ -120,6 +125,7 @@ std::optional<Instant> next_wake(const State& state) {
   at_first(next, state.incident_alarms.first());
   at_first(next, state.validation_alarms.first());
   at_first(next, state.agent_alarms.first());
+  if (state.quieting.next != Instant::max()) at_first(next, state.quieting.next);
   if (!state.dirty.empty()) next = state.now;
   return next;
 }

@@ -7,6 +7,7 @@
 
 #include "common/limits.h"
 #include "common/text.h"
+#include "coordinator/core/held.h"
 #include "coordinator/core/symptoms.h"
 
 namespace firebreak::core {
@@ -43,6 +44,7 @@ std::string title_of(const Incident& incident, NotificationKind kind, const std:
     case NotificationKind::acknowledged:
     case NotificationKind::action:
     case NotificationKind::escalated:
+    case NotificationKind::flapping:
       break;
   }
   return subject + what;
@@ -78,40 +80,50 @@ void add_entry(Turn& turn, Incident& incident, const char* kind, std::string act
 
 void notify(Turn& turn, Incident& incident, NotificationKind kind, const std::string& what) {
   if (!turn.state.policy) return;
+  const policy::Policy& policy = *turn.state.policy;
   std::set<ReceiverName> receivers;
   if (incident.severity) {
-    const auto& wanted = turn.state.policy->severities[*incident.severity].notify;
+    const auto& wanted = policy.severities[*incident.severity].notify;
     receivers.insert(wanted.begin(), wanted.end());
   }
   if (policy.is_agents_service(incident.service))
     receivers.insert(policy.agent_watch->notify.begin(), policy.agent_watch->notify.end());
   if (kind == NotificationKind::resolved || kind == NotificationKind::severity_changed)
     receivers.insert(incident.told.begin(), incident.told.end());
-  tell(turn, incident, kind, what, receivers);
+  tell(turn, incident, kind, what, std::move(receivers));
 }
 
 void tell(Turn& turn, Incident& incident, NotificationKind kind, const std::string& what,
-          const std::set<ReceiverName>& receivers) {
-  const policy::Policy& policy = *turn.state.policy;
-  for (const ReceiverName& name : receivers) {
-    const auto receiver = policy.receivers.find(name);
-    if (receiver == policy.receivers.end()) continue;
-    incident.told.insert(name);
-    SendNotification send;
-    send.notification = NotificationId(turn.next_id("ntf"));
-    send.receiver = name;
-    send.how = receiver->second;
-    send.kind = kind;
-    send.incident = incident.id;
-    send.severity = incident.severity_name;
-    send.service = incident.service;
-    send.title = title_of(incident, kind, what);
-    send.text = text_of(incident, what, turn.now);
-    send.at = turn.now;
-    turn.state.notifications_pending[send.notification] = {incident.id, name, to_string(kind)};
-    turn.emit(std::move(send));
-  }
+          std::set<ReceiverName> receivers) {
+  const auto& known = turn.state.policy->receivers;
+  std::erase_if(receivers, [&](const ReceiverName& name) { return !known.contains(name); });
+  if (const auto obstacle = obstacle_to(turn.state, incident, kind))
+    hold_back(turn, incident, kind, receivers, *obstacle);
+  for (const ReceiverName& name : receivers) tell(turn, incident, name, kind, what);
   turn.state.changed.insert(incident.id);
+}
+
+void tell(Turn& turn, Incident& incident, const ReceiverName& name, NotificationKind kind,
+          const std::string& what) {
+  const auto& known = turn.state.policy->receivers;
+  const auto receiver = known.find(name);
+  if (receiver == known.end()) return;
+  incident.told.insert(name);
+  if (kind == NotificationKind::opened || kind == NotificationKind::severity_changed)
+    incident.held.erase(name);  // who hears how it is now is owed nothing
+  SendNotification send;
+  send.notification = NotificationId(turn.next_id("ntf"));
+  send.receiver = name;
+  send.how = receiver->second;
+  send.kind = kind;
+  send.incident = incident.id;
+  send.severity = incident.severity_name;
+  send.service = incident.service;
+  send.title = title_of(incident, kind, what);
+  send.text = text_of(incident, what, turn.now);
+  send.at = turn.now;
+  turn.state.notifications_pending[send.notification] = {incident.id, name, to_string(kind)};
+  turn.emit(std::move(send));
 }
 
 void notification_finished(Turn& turn, const NotificationFinished& event) {

@@ -17,12 +17,15 @@ void add_entry(Turn& turn, Incident& incident, const char* kind, std::string act
                std::string text, std::string detail = {});
 
 // To the receivers of the incident's severity, who are from now on told; the end, to all who were
-// told. `what` is one line: what happened.
+// told. `what` is one line: what happened. Who must not be told now is later (held.h).
 void notify(Turn& turn, Incident& incident, NotificationKind kind, const std::string& what);
 
-// To these receivers, likewise. There is a policy.
+// To these receivers, unless something holds it back. There is a policy.
 void tell(Turn& turn, Incident& incident, NotificationKind kind, const std::string& what,
-          const std::set<ReceiverName>& receivers);
+          std::set<ReceiverName> receivers);
+// To one, whatever would hold it back; a receiver that the policy does not have is passed over.
+void tell(Turn& turn, Incident& incident, const ReceiverName& name, NotificationKind kind,
+          const std::string& what);
 
 void notification_finished(Turn& turn, const NotificationFinished& event);
 

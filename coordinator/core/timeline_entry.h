@@ -11,7 +11,7 @@ struct TimelineEntry {
   Instant at;
   std::string kind;   // opened severity action notification fact note acknowledged phase validation
                       // resolved clock warm-up affected
-                      // escalation
+                      // escalation silence maintenance flapping
   std::string actor;  // engine, operator:NAME, agent:NAME
   std::string text;
   std::string detail;

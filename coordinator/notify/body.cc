@@ -46,6 +46,8 @@ const char* headline(NotificationKind kind) {
       return "resolved";
     case NotificationKind::escalated:
       return "escalated";
+    case NotificationKind::flapping:
+      return "it flaps";
   }
   return "incident";
 }
@@ -65,6 +67,7 @@ const char* color(NotificationKind kind) {
     case NotificationKind::resolve_overdue:
     case NotificationKind::validation_failed:
     case NotificationKind::escalated:
+    case NotificationKind::flapping:
       return "danger";
   }
   return "danger";

@@ -39,9 +39,9 @@ constexpr std::array<std::pair<std::string_view, FactType>, 4> kFactTypes{
      {"double", FactType::real},
      {"string", FactType::string}}};
 
-const std::array<std::string, 11> kSections{"severities", "facts",      "receivers",  "services",
-                                            "groups",     "rules",      "actions",    "agents",
-                                            "playbooks",  "checklists", "escalations"};
+const std::array<std::string, 13> kSections{
+    "severities", "facts",     "receivers",  "services",    "groups",      "rules",   "actions",
+    "agents",     "playbooks", "checklists", "escalations", "maintenance", "flapping"};
 
 template <class Map>
 std::vector<std::string> keys_of(const Map& map) {
@@ -108,6 +108,8 @@ class Loader {
   void give_escalations();
   // Whether the policy has this escalation; `none` is none.
   std::optional<std::string> escalation_named(const Node& node);
+  void read_maintenance(const Node& node);
+  void read_flapping();
   // `service` is null when it is not known which one is meant.
   std::optional<Check> read_check(const Service* service, const Node& node);
   ProbeCheck read_probe_check(const Service* service, MapReader& reader, const Node& probe);
@@ -905,6 +907,57 @@ void Loader::check_dependencies() {
   }
 }
 
+void Loader::read_maintenance(const Node& node) {
+  MapReader reader(node, "maintenance", problems_);
+  MaintenanceWindow window;
+  const std::string number = std::to_string(policy_.maintenance.size() + 1);
+  window.name = "maintenance/" + number;
+  const Node name = reader.optional("name");
+  if (const auto given = name.as_name(problems_)) window.name = *given;
+  for (const MaintenanceWindow& other : policy_.maintenance)
+    if (name && other.name == window.name)
+      problems_.error(name.place(), "there is maintenance '" + window.name +
+                                        "' already; give one of the two another name");
+  for (const Node& service : reader.required("services").as_list_or_one(problems_))
+    if (const Service* found = service_named(service)) window.services.push_back(found->name);
+  const Node every = reader.required("every"), zone = reader.optional("time_zone");
+  window.reason = reader.required("reason").as_string(problems_).value_or("");
+  const auto text = every.as_string(problems_, limits::kLabelBytesMax);
+  const auto where = zone.as_string(problems_, limits::kLabelBytesMax);
+  if (!text) return;
+  auto when = LocalWindow::parse(*text, where.value_or("UTC"));
+  if (when)
+    window.when = *std::move(when);
+  else
+    problems_.error((when.error().code == Errc::not_found && zone ? zone : every).place(),
+                    when.error().message);
+  if (policy_.maintenance.size() == limits::kMaintenanceWindowsMax)
+    problems_.error(node.place(), "a policy has at most " +
+                                      std::to_string(limits::kMaintenanceWindowsMax) +
+                                      " windows of maintenance");
+  policy_.maintenance.push_back(std::move(window));
+}
+
+void Loader::read_flapping() {
+  using std::chrono::seconds;
+  for (const Section& found : sections_) {
+    if (found.name != "flapping") continue;
+    if (policy_.flapping)
+      problems_.error(found.node.name_place(), "'flapping' is defined already in another file");
+    MapReader reader(found.node, "'flapping'", problems_);
+    Flapping& flapping = policy_.flapping.emplace();
+    if (const auto changes =
+            reader.optional("changes").as_int(problems_, 2, limits::kFlapChangesMax))
+      flapping.changes = static_cast<int>(*changes);
+    if (const auto within =
+            reader.optional("within").as_duration(problems_, seconds(1), limits::kFlapWithinMax))
+      flapping.within = *within;
+    if (const auto calm =
+            reader.optional("calm").as_duration(problems_, seconds(1), limits::kFlapWithinMax))
+      flapping.calm = *calm;
+  }
+}
+
 // An action is verified by probes of the service whose playbook runs it.
 void Loader::check_actions_of_playbooks() {
   std::set<std::pair<ActionName, std::string>> told;
@@ -953,6 +1006,8 @@ Policy Loader::finish() {
   read_agent_watch();
   each("playbooks", [&](const Node& node) { read_playbook(node); });
   each_named("checklists", [&](const Node& key, const Node& value) { read_checklist(key, value); });
+  each("maintenance", [&](const Node& node) { read_maintenance(node); });
+  read_flapping();
   const auto read_notify = [this](const Node& node, std::vector<ReceiverName>& to) {
     const auto name = node.as_string(problems_);
     if (!name) return;

@@ -19,6 +19,7 @@
 #include "common/probe_spec.h"
 #include "common/time.h"
 #include "coordinator/policy/hours.h"
+#include "coordinator/policy/local_window.h"
 
 namespace firebreak::policy {
 
@@ -185,6 +186,21 @@ struct AgentWatch {
   std::vector<ReceiverName> notify;  // beside those of the severity
 };
 inline constexpr const char* kAgentsService = "agents";
+// Planned work that comes back: nothing is opened, begun or told of these services meanwhile.
+struct MaintenanceWindow {
+  std::string name;  // unique; "maintenance/1" unless the policy names it
+  std::vector<ServiceName> services;
+  LocalWindow when;
+  std::string reason;
+};
+
+// A service whose severity changes so often within that time flaps, until none has changed for
+// `calm`.
+struct Flapping {
+  int changes = 6;
+  Duration within = std::chrono::minutes(30);
+  Duration calm = std::chrono::minutes(10);
+};
 
 struct SourceFile {
   std::string path;  // relative to the policy's directory
@@ -216,6 +232,8 @@ struct Policy {
   HoursByText hours;  // that any rule or check reads
   std::map<std::string, std::vector<ServiceName>> groups;
   std::optional<AgentWatch> agent_watch;  // empty: nobody asks
+  std::vector<MaintenanceWindow> maintenance;
+  std::optional<Flapping> flapping;  // empty: nobody looks for it
 
   // Whether it is the service of silent agents.
   [[nodiscard]] bool is_agents_service(const ServiceName& name) const;

@@ -5,6 +5,7 @@
 #include <initializer_list>
 
 #include "common/text.h"
+#include "coordinator/core/silences.h"
 #include "coordinator/core/symptoms.h"
 
 namespace firebreak::rehearsal {
@@ -35,6 +36,7 @@ class Check {
   void severity(const yaml::Entry& entry);
   void action(const yaml::Entry& entry);
   void counters(const Node& node);
+  void quiet(MapReader& reader);
   void list(const Node& node, const std::vector<std::string>& found);
   void starts(const Node& node, const std::vector<std::string>& found);
   void text(const Node& node, const std::string& found);
@@ -268,6 +270,32 @@ std::size_t Check::open_incidents() const {
       incidents.begin(), incidents.end(), [](const auto& one) { return !one.second.resolved; }));
 }
 
+// Services, by name: whose open incident is silenced, in maintenance, flapping.
+void Check::quiet(MapReader& reader) {
+  const core::State& state = world_.state();
+  const auto services = [&](const auto& is) {
+    std::vector<std::string> names;
+    for (const auto& [name, service] : state.services)
+      if (is(name, service)) names.push_back(name.str());
+    return names;
+  };
+  if (const Node node = reader.optional("silenced"))
+    list(node, services([&](const auto&, const core::ServiceState& service) {
+           const auto incident = state.incidents.find(service.open_incident);
+           return incident != state.incidents.end() &&
+                  !core::silences_of(state, incident->second).empty();
+         }));
+  if (const Node node = reader.optional("maintenance")) {
+    std::vector<std::string> names;
+    for (const auto& [name, maintenance] : state.quieting.maintenance) names.push_back(name.str());
+    list(node, names);
+  }
+  if (const Node node = reader.optional("flapping"))
+    list(node, services([](const auto&, const core::ServiceState& service) {
+           return service.flaps.since.has_value();
+         }));
+}
+
 void Check::nothing(const Node& node) {
   if (!node.as_bool(mistakes_).value_or(false)) return;
   const auto none = [&](const char* what, const std::vector<std::string>& found) {
@@ -308,6 +336,7 @@ void Check::all(const Node& expect) {
     if (const auto name = service_of(entry.key))
       text(entry.value, to_string(core::service_status(state, *name)));
   for (const yaml::Entry& entry : reader.optional("actions").as_map(mistakes_)) action(entry);
+  quiet(reader);
   since_last_asked(reader);
   if (const Node node = reader.optional("counters")) counters(node);
 }

@@ -171,9 +171,56 @@ void Player::do_as_people(MapReader& entry) {
   if (const Node node = entry.optional("declare")) declare(node);
   for (const Node& node : entry.optional("forget").as_list_or_one(mistakes_))
     ask(node, core::ForgetAgent{AgentName(node.text())});
+  do_for_quiet(entry);
   if (const Node service = entry.optional("validate"))
     ask(service, core::StartValidation{ValidationId("asked-" + std::to_string(++validations_)),
                                        ServiceName(service.text())});
+}
+
+// Silences and maintenance, begun and ended.
+void Player::do_for_quiet(MapReader& entry) {
+  const auto lasts = [&](MapReader& reader) {
+    return reader.required("for")
+        .as_duration(mistakes_, std::chrono::seconds(1))
+        .value_or(Duration{});
+  };
+  const auto reason = [&](MapReader& reader) {
+    return reader.optional("reason").as_string(mistakes_).value_or("the test says so");
+  };
+  if (const Node node = entry.optional("silence")) {
+    MapReader reader(node, "a silence", mistakes_);
+    auto matchers = reader.required("match").as_strings(mistakes_);
+    ask(node, core::AddSilence{std::move(matchers), lasts(reader), reason(reader), ""});
+  }
+  if (const Node node = entry.optional("end_silence")) end_silence(node);
+  if (const Node node = entry.optional("maintenance")) {
+    MapReader reader(node, "maintenance", mistakes_);
+    core::StartMaintenance wish;
+    for (const std::string& name : reader.required("services").as_strings(mistakes_))
+      wish.services.emplace_back(name);
+    wish.lasts = lasts(reader);
+    wish.reason = reason(reader);
+    ask(node, std::move(wish));
+  }
+  if (const Node node = entry.optional("end_maintenance")) end_maintenance(node);
+}
+
+// Ids are the coordinator's; a test names a silence by one of its matchers ...
+void Player::end_silence(const Node& node) {
+  for (const auto& [id, silence] : world_.state().quieting.silences)
+    for (const core::Matcher& matcher : silence.matchers)
+      if (!silence.is_over && matcher.text == node.text())
+        return ask(node, core::ExpireSilence{id});
+  refused_.push_back({node.place(), "no silence in force has the matcher " + node.text()});
+}
+
+// ... and maintenance by one of its services.
+void Player::end_maintenance(const Node& node) {
+  const auto found = world_.state().quieting.maintenance.find(ServiceName(node.text()));
+  if (found == world_.state().quieting.maintenance.end())
+    refused_.push_back({node.place(), "service " + node.text() + " is in no maintenance"});
+  else
+    ask(node, core::EndMaintenance{MaintenanceId(found->second.id)});
 }
 
 void Player::declare(const Node& node) {

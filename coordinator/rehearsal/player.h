@@ -46,6 +46,9 @@ class Player {
   void do_to_agents(yaml::MapReader& entry);
   void do_as_people(yaml::MapReader& entry);
   void declare(const yaml::Node& node);
+  void do_for_quiet(yaml::MapReader& entry);
+  void end_silence(const yaml::Node& node);
+  void end_maintenance(const yaml::Node& node);
   std::optional<Sight> read_sight(const yaml::Node& node);
   void read_what(yaml::MapReader& reader, Sight& sight);
   void read_seen(yaml::MapReader& reader, Sight& sight);

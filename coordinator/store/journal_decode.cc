@@ -126,6 +126,15 @@ core::NotificationFinished get(const pb::NotificationFinished& from, Reader& rea
           from.delivered(), from.attempts(), from.detail()};
 }
 
+core::StartMaintenance get(const pb::OperatorAsked::StartMaintenance& from) {
+  core::StartMaintenance to;
+  for (const std::string& service : from.services()) to.services.emplace_back(service);
+  to.lasts = Duration{from.lasts_us()};
+  to.reason = from.reason();
+  to.request_id = from.request_id();
+  return to;
+}
+
 core::OperatorAsked get(const pb::OperatorAsked& from, Reader& reader) {
   core::OperatorAsked to;
   to.by = from.by();
@@ -166,6 +175,22 @@ core::OperatorAsked get(const pb::OperatorAsked& from, Reader& reader) {
       break;
     case pb::OperatorAsked::kCancelValidation:
       to.what = core::CancelValidation{ValidationId(from.cancel_validation().id())};
+      break;
+    case pb::OperatorAsked::kAddSilence:
+      to.what = core::AddSilence{
+          {from.add_silence().matchers().begin(), from.add_silence().matchers().end()},
+          Duration{from.add_silence().lasts_us()},
+          from.add_silence().reason(),
+          from.add_silence().request_id()};
+      break;
+    case pb::OperatorAsked::kExpireSilence:
+      to.what = core::ExpireSilence{SilenceId(from.expire_silence().id())};
+      break;
+    case pb::OperatorAsked::kStartMaintenance:
+      to.what = get(from.start_maintenance());
+      break;
+    case pb::OperatorAsked::kEndMaintenance:
+      to.what = core::EndMaintenance{MaintenanceId(from.end_maintenance().id())};
       break;
     case pb::OperatorAsked::WHAT_NOT_SET:
       reader.fail("operator asked: for nothing that this version knows");
@@ -261,10 +286,7 @@ core::SendNotification get(const pb::SendNotification& from, Reader& reader) {
   } else {
     reader.fail("notification: a receiver of a kind that this version does not know");
   }
-  to.kind =
-      from.kind() == pb::NOTIFICATION_KIND_ESCALATED
-          ? core::NotificationKind::escalated
-          : reader.enumerator(from.kind(), core::NotificationKind::resolved, "notification: kind");
+  to.kind = reader.enumerator(from.kind(), core::NotificationKind::flapping, "notification: kind");
   to.incident = IncidentId(from.incident());
   to.severity = from.severity();
   to.service = ServiceName(from.service());
@@ -302,6 +324,7 @@ core::PlaybookRun get(const pb::PlaybookRun& from) {
     run.due.push_back({step.stage(), ActionName(step.action()), step.target()});
   run.verify_failed = from.verify_failed();
   if (from.has_wait_until_us()) run.wait_until = instant(from.wait_until_us());
+  if (from.has_paused_us()) run.paused = instant(from.paused_us());
   return run;
 }
 
@@ -329,6 +352,12 @@ void get_lists(const pb::Incident& from, core::Incident& to, Reader& reader) {
                            get_key(one.key(), reader), instant(one.until_us())});
   for (const auto& receiver : from.told()) to.told.insert(ReceiverName(receiver));
   if (from.has_escalation()) to.escalation = get(from.escalation());
+  for (const auto& held : from.held())
+    to.held.insert_or_assign(
+        ReceiverName(held.receiver()),
+        core::HeldNotification{reader.enumerator(held.kind(), core::NotificationKind::flapping,
+                                                 "incident: kind of what was held back"),
+                               held.by()});
 }
 
 }  // namespace

@@ -147,6 +147,26 @@ struct RequestWriter {
   void operator()(const core::ForgetAgent& from) const {
     to.mutable_forget_agent()->set_agent(from.agent.str());
   }
+  void operator()(const core::AddSilence& from) const {
+    auto& added = *to.mutable_add_silence();
+    for (const std::string& matcher : from.matchers) added.add_matchers(matcher);
+    added.set_lasts_us(us(from.lasts));
+    added.set_reason(from.reason);
+    added.set_request_id(from.request_id);
+  }
+  void operator()(const core::ExpireSilence& from) const {
+    to.mutable_expire_silence()->set_id(from.silence.str());
+  }
+  void operator()(const core::StartMaintenance& from) const {
+    auto& started = *to.mutable_start_maintenance();
+    for (const ServiceName& service : from.services) started.add_services(service.str());
+    started.set_lasts_us(us(from.lasts));
+    started.set_reason(from.reason);
+    started.set_request_id(from.request_id);
+  }
+  void operator()(const core::EndMaintenance& from) const {
+    to.mutable_end_maintenance()->set_id(from.maintenance.str());
+  }
 };
 
 void EventWriter::operator()(const core::OperatorAsked& from) const {
@@ -190,10 +210,7 @@ void put(const core::SendNotification& from, pb::SendNotification& to) {
     to.mutable_webhook()->set_secret_file(webhook.secret_file);
     put_headers(webhook.headers, *to.mutable_webhook()->mutable_headers());
   }
-  // Its number is not next to the others'.
-  to.set_kind(from.kind == core::NotificationKind::escalated
-                  ? pb::NOTIFICATION_KIND_ESCALATED
-                  : enum_to_proto<pb::NotificationKind>(from.kind));
+  to.set_kind(enum_to_proto<pb::NotificationKind>(from.kind));
   to.set_incident(from.incident.str());
   to.set_severity(from.severity);
   to.set_service(from.service.str());
@@ -231,6 +248,7 @@ void put(const core::PlaybookRun& from, pb::PlaybookRun& to) {
   }
   to.set_verify_failed(from.verify_failed);
   if (from.wait_until) to.set_wait_until_us(unix_us(*from.wait_until));
+  if (from.paused) to.set_paused_us(unix_us(*from.paused));
 }
 
 void put(const core::EscalationRun& from, pb::EscalationRun& to) {
@@ -279,6 +297,12 @@ void put_lists(const core::Incident& from, pb::Incident& to) {
   for (const ReceiverName& receiver : from.told) to.add_told(receiver.str());
   if (from.escalation) put(*from.escalation, *to.mutable_escalation());
   put_scope(from, to);
+  for (const auto& [receiver, held] : from.held) {
+    auto& added = *to.add_held();
+    added.set_receiver(receiver.str());
+    added.set_kind(enum_to_proto<pb::NotificationKind>(held.kind));
+    added.set_by(held.by);
+  }
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "coordinator/core/inputs.h"
+#include "coordinator/core/silences.h"
 #include "coordinator/core/tally.h"
 #include "coordinator/store/codec_parts.h"
 #include "coordinator/store/snapshot_codec.h"
@@ -94,6 +95,8 @@ class Consistency {
         return "service " + name.str() + ": its open incident is missing";
       if (!is_severity(service.severity) || !is_severity(service.dismissed))
         return "service " + name.str() + ": a severity that the policy does not have";
+      if (service.flaps.since && service.flaps.changes.empty())
+        return "service " + name.str() + ": it flaps and has not changed";
       for (const core::RuleState& rule : service.rules)
         if (!is_severity(rule.severity))
           return "service " + name.str() + ": a severity that the policy does not have";
@@ -154,6 +157,8 @@ class StateDecoder::Parts {
   void take(const pb::SnapshotValidation& from);
   void take(const pb::SnapshotLinks& from);
   void take(const pb::SnapshotNotification& from);
+  void take(const pb::SnapshotSilence& from);
+  void take(const pb::SnapshotMaintenance& from);
   void take_link(pb::SnapshotLinks::Kind kind, const std::string& key, const std::string& value,
                  Instant at);
 
@@ -218,6 +223,12 @@ Result<> StateDecoder::Parts::add(std::string_view bytes) {
     case Record::kNotification:
       take(record_.notification());
       break;
+    case Record::kSilence:
+      take(record_.silence());
+      break;
+    case Record::kMaintenance:
+      take(record_.maintenance());
+      break;
     case Record::RECORD_NOT_SET:
       reader_.fail("a record of a kind that this version does not know");
   }
@@ -232,6 +243,7 @@ Result<core::State> StateDecoder::Parts::finish() {
   if (!fault.empty()) return make_error(Errc::corrupt, fault);
   core::recount_all(state_);
   for (const auto& [key, at] : stale_) core::set_next_stale(state_, key, at);
+  core::recount_quieting(state_);
   return std::move(state_);
 }
 
@@ -403,6 +415,8 @@ void StateDecoder::Parts::take(const pb::SnapshotService& from) {
   for (const auto& stale : from.stale())
     stale_.emplace_back(ProbeKey{ServiceName(from.name()), ProbeName(stale.probe())},
                         instant(stale.at_us()));
+  for (const std::int64_t at_us : from.changes_us()) to.flaps.changes.push_back(instant(at_us));
+  if (from.has_flapping_since_us()) to.flaps.since = instant(from.flapping_since_us());
 }
 
 void StateDecoder::Parts::take(const pb::SnapshotFact& from) {
@@ -440,6 +454,36 @@ void StateDecoder::Parts::take(const pb::SnapshotNotification& from) {
   const auto id = reader_.name<NotificationId>(from.id(), "notification");
   state_.notifications_pending[id] = {IncidentId(from.incident()), ReceiverName(from.receiver()),
                                       from.what()};
+}
+
+void StateDecoder::Parts::take(const pb::SnapshotSilence& from) {
+  const auto id = reader_.name<SilenceId>(from.id(), "silence");
+  core::Silence& to = state_.quieting.silences[id];
+  to.id = id;
+  for (const std::string& text : from.matchers()) {
+    auto matcher = core::parse_matcher(text);
+    if (!matcher) return reader_.fail(matcher.error());
+    to.matchers.push_back(*std::move(matcher));
+  }
+  to.author = from.author();
+  to.reason = from.reason();
+  to.request_id = from.request_id();
+  to.begins = instant(from.begins_us());
+  to.ends = instant(from.ends_us());
+  to.ended_by = from.ended_by();
+}
+
+void StateDecoder::Parts::take(const pb::SnapshotMaintenance& from) {
+  const auto id = reader_.name<MaintenanceId>(from.id(), "maintenance");
+  core::Maintenance& to = state_.quieting.by_people[id];
+  to.id = id;
+  for (const std::string& service : from.services()) to.services.emplace_back(service);
+  to.author = from.author();
+  to.reason = from.reason();
+  to.request_id = from.request_id();
+  to.begins = instant(from.begins_us());
+  to.ends = instant(from.ends_us());
+  to.ended_by = from.ended_by();
 }
 
 void StateDecoder::Parts::take(const pb::SnapshotLinks& from) {

@@ -96,6 +96,8 @@ class Encoder {
       to.set_what(notification.what);
       flush();
     }
+    for (const auto& [id, silence] : state_.quieting.silences) add_silence(silence);
+    for (const auto& [id, maintenance] : state_.quieting.by_people) add_maintenance(maintenance);
     add_all_links();
     return std::move(records_);
   }
@@ -122,6 +124,8 @@ class Encoder {
   void add_stale(const ServiceName& name, pb::SnapshotService& to);
   void add_fact(const FactName& name, const ServiceName& service, const core::FactState& fact);
   void add_validation(const core::Validation& validation);
+  void add_silence(const core::Silence& silence);
+  void add_maintenance(const core::Maintenance& maintenance);
   void add_all_links();
   // `write(link, links)` adds one entry's columns.
   template <class Range, class Write>
@@ -295,6 +299,8 @@ void Encoder::add_service(const ServiceName& name, const core::ServiceState& ser
   if (service.released) to.set_released_us(unix_us(*service.released));
   to.set_hosts_noted(service.hosts_noted);
   if (state_.policy) add_stale(name, to);
+  for (const Instant at : service.flaps.changes) to.add_changes_us(unix_us(at));
+  if (service.flaps.since) to.set_flapping_since_us(unix_us(*service.flaps.since));
   flush();
 }
 
@@ -359,6 +365,32 @@ void Encoder::add_validation(const core::Validation& validation) {
   to.set_current(validation.current);
   for (const core::CheckState& check : validation.checks) put(check, *to.add_checks());
   to.set_verdict(enum_to_proto<pb::SnapshotVerdict>(validation.verdict));
+  flush();
+}
+
+void Encoder::add_silence(const core::Silence& silence) {
+  auto& to = *fresh().mutable_silence();
+  to.set_id(silence.id.str());
+  for (const core::Matcher& matcher : silence.matchers) to.add_matchers(matcher.text);
+  to.set_author(silence.author);
+  to.set_reason(silence.reason);
+  to.set_request_id(silence.request_id);
+  to.set_begins_us(unix_us(silence.begins));
+  to.set_ends_us(unix_us(silence.ends));
+  to.set_ended_by(silence.ended_by);
+  flush();
+}
+
+void Encoder::add_maintenance(const core::Maintenance& maintenance) {
+  auto& to = *fresh().mutable_maintenance();
+  to.set_id(maintenance.id.str());
+  for (const ServiceName& service : maintenance.services) to.add_services(service.str());
+  to.set_author(maintenance.author);
+  to.set_reason(maintenance.reason);
+  to.set_request_id(maintenance.request_id);
+  to.set_begins_us(unix_us(maintenance.begins));
+  to.set_ends_us(unix_us(maintenance.ends));
+  to.set_ended_by(maintenance.ended_by);
   flush();
 }
 

@@ -197,6 +197,28 @@ TEST(JournalCodec, KeepsThatAnAgentIsForgotten) {
   EXPECT_EQ(forgotten.agent.str(), "web-1");
 }
 
+TEST(JournalCodec, KeepsSilencesAndMaintenance) {
+  using namespace std::chrono_literals;
+  const auto silence = std::get<core::AddSilence>(
+      round_trip_request(core::AddSilence{{"service=api", "severity!=P1"}, 90s, "why", "r"}).what);
+  EXPECT_EQ(silence.matchers, (std::vector<std::string>{"service=api", "severity!=P1"}));
+  EXPECT_EQ(silence.lasts, 90s);
+  EXPECT_EQ(silence.reason + "/" + silence.request_id, "why/r");
+  const auto expired =
+      std::get<core::ExpireSilence>(round_trip_request(core::ExpireSilence{SilenceId("s")}).what);
+  EXPECT_EQ(expired.silence.str(), "s");
+  const auto started = std::get<core::StartMaintenance>(
+      round_trip_request(
+          core::StartMaintenance{{ServiceName("api"), ServiceName("db")}, 20min, "why", "r"})
+          .what);
+  EXPECT_EQ(started.services, (std::vector<ServiceName>{ServiceName("api"), ServiceName("db")}));
+  EXPECT_EQ(started.lasts, 20min);
+  EXPECT_EQ(started.reason + "/" + started.request_id, "why/r");
+  const auto ended = std::get<core::EndMaintenance>(
+      round_trip_request(core::EndMaintenance{MaintenanceId("m")}).what);
+  EXPECT_EQ(ended.maintenance.str(), "m");
+}
+
 TEST(JournalCodec, KeepsAPolicyAsItsFiles) {
   auto policy = std::make_shared<policy::Policy>();
   policy->files = {{"a.yaml", "severities: {}\n"}, {"b/c.yaml", "\xff"}};

@@ -310,6 +310,42 @@ TEST(LoadPolicy, RefusesANameThatTwoFilesDefine) {
       << loaded.problems;
 }
 
+TEST(LoadPolicy, ReadsMaintenanceAndFlapping) {
+  constexpr const char* kServices =
+      "services: {api: {agents: 'true', probes: {up: {http: \"http://api/\"}}}}\n";
+  const auto load = [&](const std::string& more) {
+    return load_policy({{"policy.yaml", kServices + more}});
+  };
+
+  const auto plain = load("");
+  ASSERT_TRUE(plain.policy) << plain.problems;
+  EXPECT_FALSE(plain.policy->flapping);
+  const auto loaded = load(
+      "maintenance: [{services: api, every: 'Sun 02:00-04:00', time_zone: Europe/Berlin, reason: "
+      "vacuum}]\nflapping: {changes: 4}\n");
+
+  ASSERT_TRUE(loaded.policy) << loaded.problems;
+  ASSERT_EQ(loaded.policy->maintenance.size(), 1U);
+  EXPECT_EQ(loaded.policy->maintenance[0].name, "maintenance/1");
+  EXPECT_EQ(loaded.policy->maintenance[0].when.text(), "Sun 02:00-04:00 Europe/Berlin");
+  ASSERT_TRUE(loaded.policy->flapping);
+  EXPECT_EQ(loaded.policy->flapping->changes, 4);
+  EXPECT_EQ(loaded.policy->flapping->calm, 10min);
+
+  for (const auto& [wrong, what] : std::vector<std::pair<std::string, std::string>>{
+           {"maintenance: [{services: apj, every: 'day 01:00-02:00', reason: x}]",
+            "policy.yaml:2:26: error: there is no service 'apj'"},
+           {"maintenance: [{services: api, every: 'Son 01:00-02:00', reason: x}]",
+            "policy.yaml:2:38: error: 'Son 01:00-02:00' is not days and a time"},
+           {"maintenance: [{services: api, every: 'day 01:00-02:00'}]", "'reason'"},
+           {"maintenance: [{services: api, every: 'day 01:00-02:00', time_zone: CET/X, reason: x}]",
+            "there is no time zone 'CET/X'"},
+           {"flapping: {changes: 1}", "policy.yaml:2:21: error: 'changes'"},
+           {"flapping: {chnges: 3}", "did you mean 'changes'"}})
+    EXPECT_NE(load(wrong).problems.find(what), std::string::npos) << wrong << "\n"
+                                                                  << load(wrong).problems;
+}
+
 TEST(LoadPolicy, RefusesACircleOfDependencies) {
   const Loaded loaded = load(
       "services:\n  a: {agents: 'true', depends_on: b, probes: {}}\n  b: {agents: 'true', "
