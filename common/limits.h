@@ -149,8 +149,14 @@ inline constexpr std::size_t kTimelineEntriesMax =
 inline constexpr std::size_t kResolvedIncidentsKept =
     1000;  // in memory; older ones are in the store
 inline constexpr std::size_t kOpenIncidentsMax = 10000;
-inline constexpr std::size_t kEscalationTiersMax = 20;  // a ladder that people climb has five
-inline constexpr auto kEscalationRepeatMin = 1min;      // sooner, it only drowns what they do
+inline constexpr std::size_t kEscalationTiersMax = 20;   // a ladder that people climb has five
+inline constexpr std::size_t kManualStepsMax = 200;      // of a policy, and of one incident
+inline constexpr std::size_t kManualStepBytesMax = 300;  // a line on a phone
+inline constexpr std::size_t kRecommendationsMax = 200;  // of a policy; each is looked at again
+inline constexpr std::size_t kSchemesMax = 20;           // of names for severities
+inline constexpr auto kSeverityOverride = 4h;  // unless its author says how long: half a shift
+inline constexpr auto kSeverityOverrideMax = 7 * 24h;  // longer, the policy is what is wrong
+inline constexpr auto kEscalationRepeatMin = 1min;     // sooner, it only drowns what they do
 inline constexpr std::size_t kWatchersMax = 256;
 inline constexpr std::size_t kWatchQueueMax =
     1024;                                // a watcher that reads slower is told that it missed some

@@ -133,6 +133,15 @@ std::string objection(const State& state, const Incident& incident, const Action
   return {};
 }
 
+// Why the incident's severity does not let this action run; empty: it does.
+std::string forbidden_by_severity(const State& state, const Incident& incident,
+                                  const ActionName& action) {
+  if (!incident.severity) return {};
+  const policy::Severity& severity = state.policy->severities[*incident.severity];
+  if (!severity.actions || severity.actions->contains(action)) return {};
+  return severity.name + " does not allow it";
+}
+
 void keep_bounded(Incident& incident) {
   if (incident.actions.size() < limits::kActionsPerIncidentMax) return;
   const auto oldest = std::find_if(incident.actions.begin(), incident.actions.end(),
@@ -173,6 +182,7 @@ bool awaits_result(const State& state, const Incident& incident) {
   const Step& step = incident.playbook->due.front();
   const Action* action = find_action(state, step.action);
   return action != nullptr && !step.target.empty() &&
+         forbidden_by_severity(state, incident, step.action).empty() &&
          objection(state, incident, *action, step).empty() &&
          order_ends(state, incident, *action, step) <= state.now;
 }
@@ -186,6 +196,14 @@ void next_step(Turn& turn, Incident& incident) {
     playbook.due.pop_front();
     add_entry(turn, incident, "action", kEngine,
               step.action.str() + " skipped: the policy has it no more");
+    return;
+  }
+  const std::string forbidden = forbidden_by_severity(turn.state, incident, step.action);
+  if (!forbidden.empty()) {
+    playbook.due.pop_front();
+    add_entry(turn, incident, "action", kEngine,
+              step.action.str() + (step.target.empty() ? "" : " on " + step.target) +
+                  " skipped: " + forbidden);
     return;
   }
   if (step.target.empty()) {

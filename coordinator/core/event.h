@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -105,6 +106,18 @@ struct ResolveIncident {
   IncidentId incident;
   std::string reason;
 };
+// For a while the incident is as severe as a person says; no severity: the rules decide again.
+struct OverrideSeverity {
+  IncidentId incident;
+  std::optional<policy::SeverityIndex> severity;
+  std::string reason;
+  Duration lasts{};
+};
+struct StepDone {
+  IncidentId incident;
+  std::uint32_t step = 0;  // its number
+  std::string note;
+};
 struct SetFact {
   FactName fact;
   ServiceName service;
@@ -147,7 +160,7 @@ struct OperatorAsked {
   std::string by;
   std::variant<AcknowledgeIncident, AddNote, DeclareIncident, ResolveIncident, SetFact, ClearFact,
                StartValidation, CancelValidation, ForgetAgent, AddSilence, ExpireSilence,
-               StartMaintenance, EndMaintenance>
+               StartMaintenance, EndMaintenance, OverrideSeverity, StepDone>
       what;
 };
 

@@ -12,7 +12,10 @@
 #include "coordinator/core/flapping.h"
 #include "coordinator/core/held.h"
 #include "coordinator/core/maintenance.h"
+#include "coordinator/core/manual_steps.h"
+#include "coordinator/core/recommendations.h"
 #include "coordinator/core/rules.h"
+#include "coordinator/core/severity_override.h"
 #include "coordinator/core/symptoms.h"
 #include "coordinator/core/timeline.h"
 #include "coordinator/core/validation.h"
@@ -73,6 +76,12 @@ Incident& add_incident(Turn& turn, const ServiceName& service, SeverityIndex sev
   return incident;
 }
 
+// Before its receivers are told, who read what is to be done.
+void begin_steps(Turn& turn, Incident& incident) {
+  add_steps(turn, incident);
+  show_due_steps(turn, incident);
+}
+
 void open_incident(Turn& turn, const ServiceName& service) {
   State& state = turn.state;
   if (state.incidents.size() - state.resolved_order.size() >= limits::kOpenIncidentsMax) return;
@@ -85,6 +94,7 @@ void open_incident(Turn& turn, const ServiceName& service) {
             "because " + mine.because + "; detected " + format_rfc3339(incident.detected));
   note_hosts(turn, service);
   link_incident(turn, incident);
+  begin_steps(turn, incident);
   notify(turn, incident, NotificationKind::opened,
          "Because " + mine.because + open_flapping(turn, incident));
   begin_escalation(turn, incident);
@@ -136,6 +146,7 @@ void become_quiet(Turn& turn, Incident& incident) {
 void become_loud(Turn& turn, Incident& incident) {
   incident.quiet_since.reset();
   incident.validate_at.reset();
+  incident.waits_for_steps = false;
   incident.phase = Phase::investigating;
   stop_validation(turn, incident);
   keep_symptoms(turn, incident);
@@ -143,8 +154,37 @@ void become_loud(Turn& turn, Incident& incident) {
             "it is back: " + describe_fault(turn.state, incident.service, turn.now));
 }
 
+// Its clocks, steps and escalation follow. `worst`: the service whose fault decides.
+void change_severity(Turn& turn, Incident& incident, SeverityIndex severity,
+                     const ServiceName& worst) {
+  const bool raised = !incident.severity || severity < *incident.severity;
+  const auto& said = incident.severity_override;
+  std::string change = (raised ? "raised to " : "lowered to ") +
+                       turn.state.policy->severities[severity].name + " (was " +
+                       incident.severity_name + ")";
+  if (!said && worst != incident.service) change += " because of " + worst.str();
+  take_severity(turn.state, incident, severity);
+  if (raised) {
+    incident.raised = turn.now;
+    incident.acknowledge_overdue = incident.resolve_overdue = false;
+  }
+  add_entry(turn, incident, "severity", said ? "operator:" + said->by : kEngine, change,
+            said ? said->reason : describe_decision(turn.state, worst, turn.now));
+  if (raised)
+    begin_steps(turn, incident);
+  else
+    drop_future_steps(turn.state, incident);
+  notify(turn, incident, NotificationKind::severity_changed,
+         said ? change + " by " + said->by + ": " + said->reason : change);
+  if (raised)
+    begin_escalation(turn, incident);
+  else
+    stop_escalation(turn, incident, change);
+}
+
 void follow_severity(Turn& turn, Incident& incident) {
   if (turn.state.policy->find_service(incident.service) == nullptr) return;
+  expire_override(turn, incident);
   auto severity = severity_now(turn.state, incident);
   if (!severity) {
     if (!incident.quiet_since) become_quiet(turn, incident);
@@ -155,25 +195,9 @@ void follow_severity(Turn& turn, Incident& incident) {
   // Its scope: the worst of what it affects.
   const ServiceName worst = worst_service(turn.state, incident, *severity);
   if (worst != incident.service) severity = turn.state.services.at(worst).severity;
+  severity = follow_override(turn, incident, *severity);
   const bool raised = !incident.severity || *severity < *incident.severity;
-  if (incident.severity != severity) {
-    const std::string change = (raised ? "raised to " : "lowered to ") +
-                               turn.state.policy->severities[*severity].name + " (was " +
-                               incident.severity_name + ")" +
-                               (worst == incident.service ? "" : " because of " + worst.str());
-    take_severity(turn.state, incident, *severity);
-    if (raised) {
-      incident.raised = turn.now;
-      incident.acknowledge_overdue = incident.resolve_overdue = false;
-    }
-    add_entry(turn, incident, "severity", kEngine, change,
-              describe_decision(turn.state, worst, turn.now));
-    notify(turn, incident, NotificationKind::severity_changed, change);
-    if (raised)
-      begin_escalation(turn, incident);
-    else
-      stop_escalation(turn, incident, change);
-  }
+  if (incident.severity != severity) change_severity(turn, incident, *severity, worst);
   if (raised || back) begin_playbook(turn, incident);
 }
 
@@ -243,6 +267,26 @@ void prove_recovery(Turn& turn, Incident& incident) {
   start_validation(turn, incident.validation, incident.service, incident.id, kEngine);
 }
 
+// What was proven while people were busy is proven again.
+void go_on_after_steps(Turn& turn, Incident& incident) {
+  if (!incident.waits_for_steps || !open_required_steps(incident).empty()) return;
+  incident.waits_for_steps = false;
+  incident.validate_at = turn.now;
+}
+
+// Whether the end must wait for people.
+bool wait_for_steps(Turn& turn, Incident& incident) {
+  const std::string open = open_required_steps(incident);
+  if (open.empty()) return false;
+  incident.waits_for_steps = true;
+  const std::string what = "recovered, but not over before this is done: " + open;
+  add_entry(turn, incident, "step", kEngine, what,
+            "tick it off with `firebreak done " + incident.id.str() +
+                " STEP`, or resolve the incident with a reason");
+  notify(turn, incident, NotificationKind::action, what);
+  return true;
+}
+
 void set_alarm(Turn& turn, const Incident& incident) {
   std::optional<Instant> next = containment_due(turn.state, incident);
   if (!incident.resolved) {
@@ -251,6 +295,9 @@ void set_alarm(Turn& turn, const Incident& incident) {
     at_first(next, clocks.update);
     at_first(next, clocks.resolve);
     at_first(next, escalation_due(turn.state, incident));
+    at_first(next, steps_due(incident));
+    at_first(next, recommendations_due(turn.state, incident));
+    if (incident.severity_override) at_first(next, incident.severity_override->until);
     if (may_validate(turn.state, incident))
       at_first(next, std::max(*incident.validate_at,
                               frozen_until(turn.state, turn.now).value_or(turn.now)));
@@ -304,6 +351,7 @@ void declare_incident(Turn& turn, const DeclareIncident& what, const std::string
             "declared at " + incident.severity_name + ": " + incident.title);
   note_hosts(turn, what.service);
   link_incident(turn, incident);
+  begin_steps(turn, incident);
   notify(turn, incident, NotificationKind::opened, "Declared by " + by);
   begin_escalation(turn, incident);
   begin_playbook(turn, incident);
@@ -318,6 +366,9 @@ void attend(Turn& turn, const IncidentId& id) {
     run_clocks(turn, incident);
     escalate(turn, incident);
     tell_held(turn, incident);
+    show_due_steps(turn, incident);
+    recommend(turn, incident);
+    go_on_after_steps(turn, incident);
   }
   contain(turn, incident);
   if (!incident.resolved) prove_recovery(turn, incident);
@@ -328,6 +379,8 @@ void resolve(Turn& turn, Incident& incident, const std::string& by, const std::s
   State& state = turn.state;
   end_playbook(incident);
   incident.escalation.reset();
+  incident.severity_override.reset();
+  incident.waits_for_steps = false;
   incident.phase = Phase::resolved;
   incident.resolved = turn.now;
   incident.resolved_by = by;
@@ -336,8 +389,10 @@ void resolve(Turn& turn, Incident& incident, const std::string& by, const std::s
     state.verifications.erase(request);
   incident.verifications.clear();
   incident.held.clear();
+  const std::string open = open_required_steps(incident);
   add_entry(turn, incident, "resolved", by, reason,
-            "open for " + humanize_duration(turn.now - incident.opened));
+            "open for " + humanize_duration(turn.now - incident.opened) +
+                (open.empty() ? "" : "; not done: " + open));
   notify(turn, incident, NotificationKind::resolved, "Resolved by " + by + ": " + reason);
   const auto service = state.services.find(incident.service);
   if (service != state.services.end() && service->second.open_incident == incident.id) {
@@ -372,7 +427,8 @@ void validation_ended(Turn& turn, const ValidationId& id) {
   if (validation->second.verdict == Verdict::passed &&
       state.policy->find_service(incident.service) != nullptr) {
     add_entry(turn, incident, "validation", kEngine, "validation " + id.str() + " passed");
-    resolve(turn, incident, kEngine, "recovery proven by validation " + id.str());
+    if (!wait_for_steps(turn, incident))
+      resolve(turn, incident, kEngine, "recovery proven by validation " + id.str());
     return;
   }
   const Duration delay = std::min<Duration>(

@@ -162,6 +162,21 @@ void read_check(const policy::Check& check, const ServiceName& service, Inputs& 
   }
 }
 
+// Decides nothing, so it wakes no rule; a fact that it reads is one of the service's all the same.
+void read_recommendation(const policy::Recommendation& recommendation, Inputs& inputs) {
+  const ServiceName& service = recommendation.service;
+  for (const cel::Call& call : recommendation.when.calls()) {
+    const auto signal = signal_call(call, service);
+    if (!signal) continue;
+    Duration& window = inputs.probes[signal->probe].window;
+    window = std::max(window, signal->window);
+  }
+  constexpr std::string_view kFacts = "facts.";
+  for (const cel::Read& read : recommendation.when.reads())
+    if (read.path.starts_with(kFacts))
+      inputs.facts[FactName(read.path.substr(kFacts.size()))].insert(service);
+}
+
 }  // namespace
 
 std::optional<SignalCall> signal_call(int id, std::span<const cel::Value> arguments,
@@ -207,6 +222,8 @@ std::shared_ptr<const Inputs> inputs_of(const policy::Policy& policy) {
     for (const policy::Check& check : service.checklist) read_check(check, name, *inputs);
   }
   inputs->dependencies = dependencies_of(policy);
+  for (const policy::Recommendation& one : policy.recommendations)
+    read_recommendation(one, *inputs);
   std::size_t number = 0;
   for (auto& [key, probe] : inputs->probes) {
     probe.number = number++;

@@ -57,7 +57,8 @@ struct ServiceInputs {
 struct Inputs {
   std::map<ProbeKey, ProbeInputs> probes;
   std::map<ServiceName, ServiceInputs> services;
-  std::map<FactName, std::set<ServiceName>> facts;          // fact -> services whose rules read it
+  std::map<FactName, std::set<ServiceName>>
+      facts;  // fact -> services whose rules or recommendations read it
   std::map<ServiceName, std::set<ServiceName>> severities;  // likewise, of severity_of()
   int depth = 0;                                            // the greatest
   Dependencies dependencies;

@@ -11,6 +11,8 @@
 #include "coordinator/core/incidents.h"
 #include "coordinator/core/inputs.h"
 #include "coordinator/core/maintenance.h"
+#include "coordinator/core/manual_steps.h"
+#include "coordinator/core/severity_override.h"
 #include "coordinator/core/silences.h"
 #include "coordinator/core/step.h"
 #include "coordinator/core/timeline.h"
@@ -26,15 +28,19 @@ std::string quoted(const std::string& name) {
   return "\"" + name + "\"";
 }
 
+Result<> known_incident(const State& state, const IncidentId& id) {
+  if (state.incidents.contains(id)) return {};
+  return make_error(Errc::not_found, "there is no incident " + quoted(id.str()) +
+                                         "; `firebreak incidents` lists them");
+}
+
 Result<> open_incident(const State& state, const IncidentId& id) {
-  const auto found = state.incidents.find(id);
-  if (found == state.incidents.end())
-    return make_error(Errc::not_found, "there is no incident " + quoted(id.str()) +
-                                           "; `firebreak incidents` lists them");
-  if (found->second.resolved)
+  if (const auto known = known_incident(state, id); !known) return known.error();
+  const Incident& incident = state.incidents.at(id);
+  if (incident.resolved)
     return make_error(Errc::failed_precondition, "incident " + id.str() + " was resolved at " +
-                                                     format_utc(*found->second.resolved) +
-                                                     " UTC by " + found->second.resolved_by);
+                                                     format_utc(*incident.resolved) + " UTC by " +
+                                                     incident.resolved_by);
   return {};
 }
 
@@ -145,6 +151,17 @@ Result<> may(const State& state, const ResolveIncident& wish) {
                       "say why incident " + wish.incident.str() + " is over: give a reason");
   return short_enough("the reason", wish.reason);
 }
+Result<> may(const State& state, const OverrideSeverity& wish) {
+  if (const auto open = open_incident(state, wish.incident); !open) return open.error();
+  if (const auto allowed = may_override(state, wish); !allowed) return allowed.error();
+  return short_enough("the reason", wish.reason);
+}
+// What is left to do may be done after the end.
+Result<> may(const State& state, const StepDone& wish) {
+  if (const auto known = known_incident(state, wish.incident); !known) return known.error();
+  if (const auto allowed = may_do_step(state, wish); !allowed) return allowed.error();
+  return short_enough("the note", wish.note);
+}
 Result<> may(const State& state, const SetFact& wish) {
   if (const auto known = known_fact(state, wish.fact, wish.service); !known) return known.error();
   const FactType type = state.policy->facts.at(wish.fact).type;
@@ -225,6 +242,12 @@ void perform(Turn& turn, const DeclareIncident& wish, const std::string& by) {
 void perform(Turn& turn, const ResolveIncident& wish, const std::string& by) {
   resolve(turn, turn.state.incidents.at(wish.incident), "operator:" + by, wish.reason);
 }
+void perform(Turn& turn, const OverrideSeverity& wish, const std::string& by) {
+  override_severity(turn, wish, by);
+}
+void perform(Turn& turn, const StepDone& wish, const std::string& by) {
+  do_step(turn, wish, by);
+}
 
 // Wakes the rules that read the fact and writes it on their incidents.
 void fact_changed(Turn& turn, const FactName& fact, const ServiceName& scope, const std::string& by,
@@ -239,6 +262,7 @@ void fact_changed(Turn& turn, const FactName& fact, const ServiceName& scope, co
     if (found == state.services.end() || found->second.open_incident.empty()) continue;
     add_entry(turn, state.incidents.at(found->second.open_incident), "fact", "operator:" + by,
               text);
+    if (!state.policy->recommendations.empty()) turn.attend.insert(found->second.open_incident);
   }
 }
 void perform(Turn& turn, const SetFact& wish, const std::string& by) {

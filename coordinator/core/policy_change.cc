@@ -118,6 +118,17 @@ void carry_playbook(Turn& turn, Incident& incident) {
   incident.playbook->playbook = static_cast<std::size_t>(same - playbooks.begin());
 }
 
+void carry_override(Incident& incident, const Policy* old, const Policy& policy) {
+  if (!incident.severity_override) return;
+  const auto severity = carry(incident.severity_override->severity, old, policy);
+  if (!severity) {
+    incident.severity_override.reset();
+    return;
+  }
+  incident.severity_override->severity = *severity;
+  incident.severity_override->rules = carry(incident.severity_override->rules, old, policy);
+}
+
 void carry_incident(Turn& turn, Incident& incident, const Policy* old) {
   const Policy& policy = *turn.state.policy;
   if (const auto peak = policy.find_severity(incident.peak_severity)) incident.peak_rank = *peak;
@@ -127,6 +138,7 @@ void carry_incident(Turn& turn, Incident& incident, const Policy* old) {
   }
   incident.severity = carry(incident.severity, old, policy);
   incident.declared_severity = carry(incident.declared_severity, old, policy);
+  carry_override(incident, old, policy);
   if (incident.severity && policy.severities[*incident.severity].name != incident.severity_name) {
     const std::string& name = policy.severities[*incident.severity].name;
     add_entry(turn, incident, "severity", kEngine,

@@ -161,6 +161,33 @@ struct Affected {
   IncidentId own;                // the incident that it has since
 };
 
+struct SeverityOverride {
+  policy::SeverityIndex severity = 0;
+  std::string by;
+  std::string reason;
+  Instant until;
+  std::optional<policy::SeverityIndex> rules;  // what they said last
+};
+
+// A manual step of the policy that came to the incident.
+struct ManualStep {
+  std::uint32_t number = 0;  // from 1
+  std::string text;
+  Instant due;
+  bool required = false;  // the incident is not resolved by the engine before it is done
+  bool shown = false;     // it is due, and the timeline says so
+  std::optional<Instant> done;
+  std::string done_by;
+  std::string note;
+};
+
+// A recommendation of the policy that was true once.
+struct Recommended {
+  std::string say;
+  Instant since;
+  bool holds = true;  // it is true now
+};
+
 struct Incident {
   IncidentId id;
   ServiceName service;
@@ -204,6 +231,11 @@ struct Incident {
   std::set<IncidentId> causes;               // what it may be a symptom of
   std::set<IncidentId> symptoms;             // the other way round
   std::map<ReceiverName, HeldNotification> held;
+  std::optional<SeverityOverride> severity_override;
+  std::vector<ManualStep> steps;
+  std::uint32_t last_step = 0;   // number
+  bool waits_for_steps = false;  // it is proven that it is over, required steps are to be done
+  std::vector<Recommended> recommended;
 };
 
 enum class Verdict { running, passed, failed, inconclusive };

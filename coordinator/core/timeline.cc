@@ -8,6 +8,7 @@
 #include "common/limits.h"
 #include "common/text.h"
 #include "coordinator/core/held.h"
+#include "coordinator/core/manual_steps.h"
 #include "coordinator/core/symptoms.h"
 
 namespace firebreak::core {
@@ -25,8 +26,9 @@ void cut_middle(Incident& incident) {
   incident.timeline_dropped += excess;
 }
 
-std::string title_of(const Incident& incident, NotificationKind kind, const std::string& what) {
-  const std::string subject = incident.severity_name + " " + incident.service.str() + ": ";
+std::string title_of(const Incident& incident, const std::string& severity, NotificationKind kind,
+                     const std::string& what) {
+  const std::string subject = severity + " " + incident.service.str() + ": ";
   switch (kind) {
     case NotificationKind::opened:
       return subject + incident.title;
@@ -65,6 +67,8 @@ std::string text_of(const Incident& incident, const std::string& what, Instant n
     text += "\nAlso affected: " + affected;
   if (const std::string hosts = describe_hosts(incident); !hosts.empty())
     text += "\nHosts: " + hosts;
+  const std::string steps = incident.resolved ? std::string() : to_do(incident);
+  if (!steps.empty()) text += "\nTo do: " + steps;
   return text;
 }
 
@@ -117,9 +121,10 @@ void tell(Turn& turn, Incident& incident, const ReceiverName& name, Notification
   send.how = receiver->second;
   send.kind = kind;
   send.incident = incident.id;
-  send.severity = incident.severity_name;
+  send.severity = turn.state.policy->severity_in(receiver->second.scheme, incident.severity,
+                                                 incident.severity_name);
   send.service = incident.service;
-  send.title = title_of(incident, kind, what);
+  send.title = title_of(incident, send.severity, kind, what);
   send.text = text_of(incident, what, turn.now);
   send.at = turn.now;
   turn.state.notifications_pending[send.notification] = {incident.id, name, to_string(kind)};

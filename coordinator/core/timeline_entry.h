@@ -12,6 +12,7 @@ struct TimelineEntry {
   std::string kind;   // opened severity action notification fact note acknowledged phase validation
                       // resolved clock warm-up affected
                       // escalation silence maintenance flapping
+                      // step recommendation
   std::string actor;  // engine, operator:NAME, agent:NAME
   std::string text;
   std::string detail;

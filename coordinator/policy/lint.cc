@@ -21,23 +21,12 @@ namespace {
 
 using yaml::Node;
 
-const std::array<std::string, 17> kCodes{"covered-level",
-                                         "never-fires",
-                                         "no-agents",
-                                         "no-checklist",
-                                         "no-route",
-                                         "no-rules",
-                                         "short-window",
-                                         "stage-too-late",
-                                         "timeout-too-long",
-                                         "too-few-samples",
-                                         "unreachable-playbook",
-                                         "unused-action",
-                                         "unused-allow",
-                                         "unused-escalation",
-                                         "unused-fact",
-                                         "unused-probe",
-                                         "unused-receiver"};
+const std::array<std::string, 18> kCodes{
+    "covered-level",  "forbidden-action", "never-fires",       "no-agents",
+    "no-checklist",   "no-route",         "no-rules",          "short-window",
+    "stage-too-late", "timeout-too-long", "too-few-samples",   "unreachable-playbook",
+    "unused-action",  "unused-allow",     "unused-escalation", "unused-fact",
+    "unused-probe",   "unused-receiver"};
 
 constexpr int kIntervalsMin = 3;
 constexpr const char* kFewSamples = "ask for fewer, or wait longer; more agents make more results";
@@ -101,6 +90,7 @@ class Linter {
   void look_at_probe(const Service& service, const Probe& probe, const yaml::Entry& entry);
   void look_at_playbook(const Playbook& playbook, const Node& node);
   void look_at_stages(const Playbook& playbook, const Node& stages);
+  void look_at_allowed_actions(const Playbook& playbook, const Node& stages);
   void look_at_the_unused();
   // Says what is unused of them, and adds whom the others tell.
   void look_at_escalations(std::set<ReceiverName>& told);
@@ -279,6 +269,7 @@ void Linter::look_at_playbook(const Playbook& playbook, const Node& node) {
         probes_.insert({playbook.service, probe});
     }
   look_at_stages(playbook, child(node, "stages"));
+  look_at_allowed_actions(playbook, child(node, "stages"));
   const auto reached = reached_.find(playbook.service);
   if (reached != reached_.end() &&
       (!playbook.severity || reached->second.count(*playbook.severity) != 0))
@@ -291,6 +282,23 @@ void Linter::look_at_playbook(const Playbook& playbook, const Node& node) {
       "no rule gives service '" + playbook.service.str() + "'" + severity +
           ": this playbook runs only when a person declares an incident",
       "add the level to a rule, or take the playbook away");
+}
+
+// Its stages wait while the incident is less severe than the playbook, and run when it is more so.
+void Linter::look_at_allowed_actions(const Playbook& playbook, const Node& stages) {
+  const std::vector<Node> items = stages.items();
+  const SeverityIndex last = playbook.severity.value_or(policy_.severities.size() - 1);
+  for (std::size_t i = 0; i < items.size(); ++i)
+    for (const ActionName& action : playbook.stages[i].actions) {
+      const auto forbids = [&](const Severity& severity) {
+        return severity.actions && severity.actions->count(action) == 0;
+      };
+      const auto end = policy_.severities.begin() + static_cast<std::ptrdiff_t>(last) + 1;
+      if (!std::all_of(policy_.severities.begin(), end, forbids)) continue;
+      say("forbidden-action", child(items[i], "do"),
+          "no severity at which this stage runs allows action '" + action.str() + "'",
+          "name it in the severity's 'actions', or take it away");
+    }
 }
 
 void Linter::look_at_stages(const Playbook& playbook, const Node& stages) {
@@ -362,6 +370,9 @@ std::vector<LintFinding> Linter::run() {
     reached_[ServiceName(kAgentsService)].insert(policy_.agent_watch->severity);
   for (std::size_t i = 0; i < policy_.playbooks.size(); ++i)
     look_at_playbook(policy_.playbooks[i], places_.playbooks[i]);
+  for (std::size_t i = 0; i < policy_.recommendations.size(); ++i)
+    look_at_condition(*policy_.find_service(policy_.recommendations[i].service),
+                      policy_.recommendations[i].when, child(places_.recommendations[i], "when"));
   look_at_the_unused();
   apply_allowances(policy_.files, kCodes, findings_);
   return std::move(findings_);

@@ -39,9 +39,10 @@ constexpr std::array<std::pair<std::string_view, FactType>, 4> kFactTypes{
      {"double", FactType::real},
      {"string", FactType::string}}};
 
-const std::array<std::string, 13> kSections{
-    "severities", "facts",     "receivers",  "services",    "groups",      "rules",   "actions",
-    "agents",     "playbooks", "checklists", "escalations", "maintenance", "flapping"};
+const std::array<std::string, 16> kSections{
+    "severities", "facts",        "receivers", "services",       "groups",      "rules",
+    "actions",    "agents",       "playbooks", "checklists",     "escalations", "maintenance",
+    "flapping",   "manual_steps", "schemes",   "recommendations"};
 
 template <class Map>
 std::vector<std::string> keys_of(const Map& map) {
@@ -106,6 +107,11 @@ class Loader {
   void read_checklist(const Node& key, const Node& value);
   void read_escalation(const Node& key, const Node& value);
   void give_escalations();
+  void give_allowed_actions();
+  void read_manual_step(const Node& node);
+  void read_scheme(const Node& key, const Node& value);
+  void give_schemes();
+  void read_recommendation(const Node& node);
   // Whether the policy has this escalation; `none` is none.
   std::optional<std::string> escalation_named(const Node& node);
   void read_maintenance(const Node& node);
@@ -145,6 +151,8 @@ class Loader {
   std::map<ServiceName, Node> service_escalation_;
   // By severity_of(): who reads whom, and where.
   std::map<ServiceName, std::map<ServiceName, yaml::Place>> severity_reads_;
+  std::vector<std::pair<Node, std::size_t>> severity_actions_;
+  std::map<ReceiverName, Node> receiver_scheme_;
 };
 
 void Loader::add_document(const yaml::Document& document) {
@@ -218,6 +226,8 @@ void Loader::read_severity(const Node& key, const Node& value) {
       severity_notify_.emplace_back(name, policy_.severities.size());
   if (const Node escalation = reader.optional("escalation"))
     severity_escalation_.emplace_back(escalation, policy_.severities.size());
+  if (const Node actions = reader.optional("actions"))
+    severity_actions_.emplace_back(actions, policy_.severities.size());
   policy_.severities.push_back(std::move(severity));
   places_.severities.push_back(key);
 }
@@ -274,6 +284,8 @@ void Loader::read_receiver(const Node& key, const Node& value) {
   const auto name = key.as_name(problems_);
   MapReader reader(value, "receiver '" + key.text() + "'", problems_);
   const auto kind = reader.exactly_one_of(kReceivers);
+  if (const Node scheme = reader.optional("scheme"))
+    receiver_scheme_[ReceiverName(key.text())] = scheme;
   Receiver receiver{ReceiverName(key.text()), SlackReceiver{}};
   if (!name || !kind) {
     policy_.receivers.emplace(receiver.name, receiver);
@@ -878,6 +890,102 @@ void Loader::give_escalations() {
   }
 }
 
+void Loader::give_allowed_actions() {
+  for (const auto& [node, index] : severity_actions_) {
+    if (node.text() == "all") continue;
+    auto& allowed = policy_.severities[index].actions.emplace();
+    if (node.text() == "none") continue;
+    for (const Node& action : node.as_list_or_one(problems_)) {
+      const auto name = action.as_string(problems_);
+      if (!name) continue;
+      if (policy_.actions.count(ActionName(*name)) == 0)
+        report_missing(
+            action.place(),
+            "there is no action '" + *name + "'; 'all' and 'none' are words of their own", *name,
+            keys_of(policy_.actions));
+      allowed.insert(ActionName(*name));
+    }
+  }
+}
+
+void Loader::read_manual_step(const Node& node) {
+  MapReader reader(node, "a manual step", problems_);
+  ManualStep step;
+  if (const Node severity = reader.optional("severity"))
+    for (const Node& name : severity.as_list_or_one(problems_))
+      if (const auto index = severity_named(name)) step.severities.push_back(*index);
+  if (const Node name = reader.optional("service"))
+    if (const Service* service = service_named(name)) step.service = service->name;
+  read_step(reader, step, problems_);
+  for (const ManualStep& other : policy_.manual_steps)
+    if (other.text == step.text && other.service == step.service)
+      problems_.error(node.place(),
+                      "this step is there already; give the other one both severities");
+  if (policy_.manual_steps.size() == limits::kManualStepsMax)
+    problems_.error(node.place(), "a policy has at most " +
+                                      std::to_string(limits::kManualStepsMax) + " manual steps");
+  if (policy_.manual_steps.size() < limits::kManualStepsMax)
+    policy_.manual_steps.push_back(std::move(step));
+}
+
+void Loader::read_scheme(const Node& key, const Node& value) {
+  static_cast<void>(key.as_name(problems_));
+  std::vector<std::string> names(policy_.severities.size());
+  const std::size_t errors_before = problems_.errors();
+  for (const auto& entry : value.as_map(problems_)) {
+    const auto severity = severity_named(entry.key);
+    const auto name = entry.value.as_string(problems_, limits::kLabelBytesMax);
+    if (name && !is_severity_name(*name))
+      problems_.error(entry.value.place(),
+                      "a severity's name is letters, digits, blanks, - and _, at most 32");
+    if (severity && name) names[*severity] = *name;
+  }
+  for (SeverityIndex i = 0; i < names.size(); ++i)
+    if (names[i].empty() && whole_ && problems_.errors() == errors_before)
+      problems_.error(key.place(), "scheme '" + key.text() + "' has no name for severity " +
+                                       policy_.severities[i].name);
+  if (policy_.schemes.size() == limits::kSchemesMax)
+    problems_.error(key.place(),
+                    "a policy has at most " + std::to_string(limits::kSchemesMax) + " schemes");
+  policy_.schemes.emplace(key.text(), std::move(names));
+}
+
+void Loader::give_schemes() {
+  std::vector<std::string> known;
+  for (const auto& [name, names] : policy_.schemes) known.push_back(name);
+  for (const auto& [receiver, node] : receiver_scheme_) {
+    const auto name = node.as_string(problems_);
+    if (!name) continue;
+    if (policy_.schemes.count(*name) == 0)
+      report_missing(node.place(), "there is no scheme '" + *name + "'", *name, known);
+    policy_.receivers.at(receiver).scheme = *name;
+  }
+}
+
+void Loader::read_recommendation(const Node& node) {
+  MapReader reader(node, "a recommendation", problems_);
+  const Node service_node = reader.required("service");
+  const Service* service = service_node ? service_named(service_node) : nullptr;
+  const Node when = reader.required("when");
+  auto program = when ? compile_node(when, declarations(), Kind::boolean, problems_) : std::nullopt;
+  if (program) check_calls(service, *program, when);
+  const Node say_node = reader.required("say");
+  const auto say =
+      say_node ? say_node.as_string(problems_, limits::kManualStepBytesMax) : std::nullopt;
+  if (say && say->empty())
+    problems_.error(say_node.place(), "a recommendation says what is recommended");
+  if (policy_.recommendations.size() == limits::kRecommendationsMax)
+    problems_.error(
+        node.place(),
+        "a policy has at most " + std::to_string(limits::kRecommendationsMax) + " recommendations");
+  if (service == nullptr || !program || !say) return;
+  for (const Recommendation& other : policy_.recommendations)
+    if (other.service == service->name && other.say == *say)
+      problems_.error(node.place(), "this is recommended already; join the conditions with ||");
+  places_.recommendations.push_back(node);
+  policy_.recommendations.push_back({service->name, *std::move(program), *say});
+}
+
 void Loader::check_dependencies() {
   for (auto& [name, service] : policy_.services) {
     for (const Node& parent : dependency_nodes_[name]) {
@@ -1023,6 +1131,11 @@ Policy Loader::finish() {
   each_named("escalations",
              [&](const Node& key, const Node& value) { read_escalation(key, value); });
   give_escalations();
+  give_allowed_actions();
+  each("manual_steps", [&](const Node& node) { read_manual_step(node); });
+  each_named("schemes", [&](const Node& key, const Node& value) { read_scheme(key, value); });
+  give_schemes();
+  each("recommendations", [&](const Node& node) { read_recommendation(node); });
   check_dependencies();
   check_severity_circles();
   check_actions_of_playbooks();

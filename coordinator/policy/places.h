@@ -30,6 +30,7 @@ struct Places {
   std::map<ActionName, yaml::Node> actions;
   std::vector<yaml::Node> playbooks;  // as Policy::playbooks
   std::map<std::string, yaml::Node> escalations;
+  std::vector<yaml::Node> recommendations;  // as Policy::recommendations
 };
 
 }  // namespace firebreak::policy

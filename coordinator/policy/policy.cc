@@ -37,6 +37,14 @@ std::optional<SeverityIndex> Policy::find_severity(std::string_view name) const 
   return std::nullopt;
 }
 
+std::string Policy::severity_in(const std::string& scheme,
+                                const std::optional<SeverityIndex>& severity,
+                                const std::string& own) const {
+  const auto found = schemes.find(scheme);
+  if (found == schemes.end() || !severity || *severity >= found->second.size()) return own;
+  return found->second[*severity];
+}
+
 const Escalation* Policy::find_escalation(const ServiceName& service,
                                           SeverityIndex severity) const {
   if (severity >= severities.size()) return nullptr;

@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <variant>
@@ -32,7 +33,8 @@ struct Severity {
   std::optional<Duration> update;       // every
   std::optional<Duration> resolve;      // within
   std::vector<ReceiverName> notify;
-  std::string escalation;  // of Policy::escalations; empty: none
+  std::string escalation;                       // of Policy::escalations; empty: none
+  std::optional<std::set<ActionName>> actions;  // that may be run; empty: all
 };
 
 // What keeps a tier of an escalation from telling anybody.
@@ -47,6 +49,22 @@ struct Escalation {
   std::string name;
   std::vector<EscalationTier> tiers;  // in the order of their times, never empty
   std::optional<Duration> repeat;     // from the first tier again, so long after the last one
+};
+
+// What somebody must do, for no software does it.
+struct ManualStep {
+  std::vector<SeverityIndex> severities;  // empty: of every severity
+  ServiceName service;                    // empty: of every service
+  Duration at{};                          // after the incident reached the severity
+  std::string text;
+  bool required = false;  // done before the incident is over
+};
+
+// What people are told to do while a condition is true; nothing follows from it.
+struct Recommendation {
+  ServiceName service;
+  cel::Program when;
+  std::string say;
 };
 
 enum class FactType { boolean, integer, real, string };
@@ -157,6 +175,8 @@ struct WebhookReceiver {
 struct Receiver {
   ReceiverName name;
   std::variant<SlackReceiver, WebhookReceiver> how;
+  std::string
+      scheme{};  // of Policy::schemes, by which it reads severities; empty: the policy's own
 };
 
 // What a service needs: it is down when all of these are.
@@ -234,6 +254,9 @@ struct Policy {
   std::optional<AgentWatch> agent_watch;  // empty: nobody asks
   std::vector<MaintenanceWindow> maintenance;
   std::optional<Flapping> flapping;  // empty: nobody looks for it
+  std::vector<ManualStep> manual_steps;
+  std::vector<Recommendation> recommendations;
+  std::map<std::string, std::vector<std::string>> schemes;  // names for severities, by their index
 
   // Whether it is the service of silent agents.
   [[nodiscard]] bool is_agents_service(const ServiceName& name) const;
@@ -243,6 +266,10 @@ struct Policy {
   [[nodiscard]] const Service* find_service(const ServiceName& name) const;
   [[nodiscard]] const Probe* find_probe(const ProbeKey& key) const;
   [[nodiscard]] std::optional<SeverityIndex> find_severity(std::string_view name) const;
+  // Its name in the scheme; in no or an unknown scheme, and without an index, `own`.
+  [[nodiscard]] std::string severity_in(const std::string& scheme,
+                                        const std::optional<SeverityIndex>& severity,
+                                        const std::string& own) const;
   // For incidents of this service and severity; null: there is none.
   [[nodiscard]] const Escalation* find_escalation(const ServiceName& service,
                                                   SeverityIndex severity) const;

@@ -58,4 +58,15 @@ Escalation read_escalation(const Node& key, const Node& value, Problems& problem
   return escalation;
 }
 
+void read_step(MapReader& reader, ManualStep& step, Problems& problems) {
+  if (const auto at = reader.optional("at").as_duration(problems)) step.at = *at;
+  if (const auto required = reader.optional("required").as_bool(problems))
+    step.required = *required;
+  const Node text = reader.required("text");
+  if (!text) return;
+  step.text = text.as_string(problems, limits::kManualStepBytesMax).value_or("");
+  if (step.text.find_first_not_of(" \n") == std::string::npos)
+    problems.error(text.place(), "a manual step says what is to be done");
+}
+
 }  // namespace firebreak::policy

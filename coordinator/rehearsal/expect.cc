@@ -126,15 +126,6 @@ std::optional<ServiceName> Check::service_of(const Node& node) {
   return std::nullopt;
 }
 
-// The open incident of a service, or the one that was resolved last.
-const core::Incident* newest(const core::State& state, const ServiceName& service) {
-  const core::Incident* found = nullptr;
-  for (const auto& [id, incident] : state.incidents)
-    if (incident.service == service && (found == nullptr || incident.opened >= found->opened))
-      found = &incident;
-  return found;
-}
-
 // What there is nothing to compare with may be there; any other key is still a mistake.
 void leave(MapReader& reader, std::initializer_list<std::string_view> keys) {
   for (const std::string_view key : keys) reader.optional(key);
@@ -146,7 +137,7 @@ void Check::incident(const Node& node) {
   const bool wanted = reader.optional("exists").as_bool(mistakes_).value_or(true);
   const auto name = service_of(service);
   if (!name) return reader.ignore_rest();
-  const core::Incident* found = newest(world_.state(), *name);
+  const core::Incident* found = newest_incident(world_.state(), *name);
   if ((found != nullptr) != wanted) {
     differences_.error(
         service.place(),
@@ -155,7 +146,8 @@ void Check::incident(const Node& node) {
   }
   if (found != nullptr && wanted) return incident_details(reader, *found);
   leave(reader, {"id", "severity", "peak", "phase", "open", "acknowledged", "acknowledge_overdue",
-                 "validations", "timeline", "timeline_lacks", "affected", "hosts", "causes"});
+                 "validations", "timeline", "timeline_lacks", "affected", "hosts", "causes",
+                 "override", "to_do", "done", "recommended"});
 }
 
 // What the outage takes along: services that are affected now, hosts that ever were, and the
@@ -183,6 +175,28 @@ void Check::scope(MapReader& reader, const core::Incident& incident) {
   }
 }
 
+// What a person says against the rules; none: nothing.
+std::string override_of(const core::State& state, const core::Incident& incident) {
+  if (!incident.severity_override) return "none";
+  return state.policy->severities[incident.severity_override->severity].name;
+}
+
+// "1 call legal": the manual steps that are done, or are to be done now.
+std::vector<std::string> steps_of(const core::Incident& incident, bool done) {
+  std::vector<std::string> steps;
+  for (const core::ManualStep& step : incident.steps)
+    if (step.done.has_value() == done && (done || step.shown))
+      steps.push_back(std::to_string(step.number) + " " + step.text);
+  return steps;
+}
+
+std::vector<std::string> recommended_of(const core::Incident& incident) {
+  std::vector<std::string> said;
+  for (const core::Recommended& one : incident.recommended)
+    if (one.holds) said.push_back(one.say);
+  return said;
+}
+
 void Check::incident_details(MapReader& reader, const core::Incident& incident) {
   text(reader.optional("id"), incident.id.str());
   text(reader.optional("severity"), incident.severity_name);
@@ -193,6 +207,10 @@ void Check::incident_details(MapReader& reader, const core::Incident& incident) 
   flag(reader.optional("acknowledge_overdue"), incident.acknowledge_overdue);
   number(reader.optional("validations"), static_cast<std::size_t>(incident.validations));
   scope(reader, incident);
+  text(reader.optional("override"), override_of(world_.state(), incident));
+  if (const Node steps = reader.optional("to_do")) list(steps, steps_of(incident, false));
+  if (const Node steps = reader.optional("done")) list(steps, steps_of(incident, true));
+  if (const Node texts = reader.optional("recommended")) list(texts, recommended_of(incident));
   std::vector<std::string> said;
   for (const core::TimelineEntry& entry : incident.timeline)
     said.push_back(entry.kind + ": " + entry.text);

@@ -172,6 +172,8 @@ void Player::do_as_people(MapReader& entry) {
   for (const Node& node : entry.optional("forget").as_list_or_one(mistakes_))
     ask(node, core::ForgetAgent{AgentName(node.text())});
   do_for_quiet(entry);
+  if (const Node node = entry.optional("override")) override_severity(node);
+  for (const Node& node : entry.optional("done").as_list_or_one(mistakes_)) do_step(node);
   if (const Node service = entry.optional("validate"))
     ask(service, core::StartValidation{ValidationId("asked-" + std::to_string(++validations_)),
                                        ServiceName(service.text())});
@@ -232,6 +234,41 @@ void Player::declare(const Node& node) {
     mistakes_.error(severity.place(), "the policy has no severity " + severity.text());
   if (service && rank)
     ask(node, core::DeclareIncident{ServiceName(*service), *rank, "declared", "request-1"});
+}
+
+void Player::override_severity(const Node& node) {
+  MapReader reader(node, "a severity that a person says", mistakes_);
+  const Node service = reader.required("service");
+  const Node severity = reader.required("severity");
+  core::OverrideSeverity wish;
+  wish.reason = reader.optional("reason").as_string(mistakes_).value_or("the test says so");
+  wish.lasts = reader.optional("for").as_duration(mistakes_).value_or(limits::kSeverityOverride);
+  if (!service || !severity) return;
+  if (severity.text() != "none") {
+    wish.severity = world_.state().policy->find_severity(severity.text());
+    if (!wish.severity)
+      return mistakes_.error(severity.place(), "the policy has no severity " + severity.text() +
+                                                   "; 'none' lets the rules decide again");
+  }
+  if (const auto incident = incident_of(service)) {
+    wish.incident = *incident;
+    ask(node, std::move(wish));
+  }
+}
+
+// Also of an incident that is over.
+void Player::do_step(const Node& node) {
+  MapReader reader(node, "a manual step that is done", mistakes_);
+  const Node service = reader.required("service");
+  const auto step = reader.required("step").as_int(mistakes_, 1, 1000);
+  const auto note = reader.optional("note").as_string(mistakes_);
+  if (!service || !step) return;
+  const core::Incident* incident = newest_incident(world_.state(), ServiceName(service.text()));
+  if (incident == nullptr) {
+    refused_.push_back({node.place(), "service " + service.text() + " never had an incident"});
+    return;
+  }
+  ask(node, core::StepDone{incident->id, static_cast<std::uint32_t>(*step), note.value_or("")});
 }
 
 void Player::ask(const Node& node, decltype(core::OperatorAsked::what) what) {

@@ -49,6 +49,8 @@ class Player {
   void do_for_quiet(yaml::MapReader& entry);
   void end_silence(const yaml::Node& node);
   void end_maintenance(const yaml::Node& node);
+  void override_severity(const yaml::Node& node);
+  void do_step(const yaml::Node& node);
   std::optional<Sight> read_sight(const yaml::Node& node);
   void read_what(yaml::MapReader& reader, Sight& sight);
   void read_seen(yaml::MapReader& reader, Sight& sight);

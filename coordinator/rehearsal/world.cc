@@ -81,6 +81,14 @@ Instant Sight::ends(Duration interval) const {
   return whole ? from + *whole : Instant::max();
 }
 
+const core::Incident* newest_incident(const core::State& state, const ServiceName& service) {
+  const core::Incident* found = nullptr;
+  for (const auto& [id, incident] : state.incidents)
+    if (incident.service == service && (found == nullptr || incident.opened >= found->opened))
+      found = &incident;
+  return found;
+}
+
 void World::use(std::shared_ptr<const policy::Policy> policy) {
   step(core::PolicyChanged{std::move(policy), kActor});
 }

@@ -50,6 +50,10 @@ struct Ending {
 using Observer = std::function<void(const core::State& state, const core::Event& event,
                                     const std::vector<core::Effect>& effects, Instant now)>;
 
+// The open incident of a service, or the one that was resolved last; null: it never had one.
+[[nodiscard]] const core::Incident* newest_incident(const core::State& state,
+                                                    const ServiceName& service);
+
 class World {
  public:
   explicit World(Instant start) : now_(start) {}

@@ -165,6 +165,18 @@ core::OperatorAsked get(const pb::OperatorAsked& from, Reader& reader) {
       to.what = core::ClearFact{FactName(from.clear_fact().fact()),
                                 ServiceName(from.clear_fact().service())};
       break;
+    case pb::OperatorAsked::kOverrideSeverity: {
+      const auto& wish = from.override_severity();
+      std::optional<policy::SeverityIndex> severity;
+      if (wish.has_severity()) severity = wish.severity();
+      to.what = core::OverrideSeverity{IncidentId(wish.incident()), severity, wish.reason(),
+                                       Duration{wish.lasts_us()}};
+      break;
+    }
+    case pb::OperatorAsked::kStepDone:
+      to.what = core::StepDone{IncidentId(from.step_done().incident()), from.step_done().step(),
+                               from.step_done().note()};
+      break;
     case pb::OperatorAsked::kStartValidation:
       to.what = core::StartValidation{ValidationId(from.start_validation().id()),
                                       ServiceName(from.start_validation().service())};
@@ -338,6 +350,29 @@ core::EscalationRun get(const pb::EscalationRun& from) {
   return run;
 }
 
+core::SeverityOverride get(const pb::SeverityOverride& from) {
+  core::SeverityOverride said;
+  said.severity = from.severity();
+  said.by = from.by();
+  said.reason = from.reason();
+  said.until = instant(from.until_us());
+  if (from.has_rules()) said.rules = from.rules();
+  return said;
+}
+
+core::ManualStep get(const pb::ManualStep& from) {
+  core::ManualStep step;
+  step.number = from.number();
+  step.text = from.text();
+  step.due = instant(from.due_us());
+  step.required = from.required();
+  step.shown = from.shown();
+  if (from.has_done_us()) step.done = instant(from.done_us());
+  step.done_by = from.done_by();
+  step.note = from.note();
+  return step;
+}
+
 void get_lists(const pb::Incident& from, core::Incident& to, Reader& reader) {
   for (const auto& entry : from.timeline())
     to.timeline.push_back(
@@ -358,6 +393,12 @@ void get_lists(const pb::Incident& from, core::Incident& to, Reader& reader) {
         core::HeldNotification{reader.enumerator(held.kind(), core::NotificationKind::flapping,
                                                  "incident: kind of what was held back"),
                                held.by()});
+  if (from.has_severity_override()) to.severity_override = get(from.severity_override());
+  for (const auto& step : from.steps()) to.steps.push_back(get(step));
+  for (const auto& one : from.recommended())
+    to.recommended.push_back({one.say(), instant(one.since_us()), one.holds()});
+  to.last_step = from.last_step();
+  to.waits_for_steps = from.waits_for_steps();
 }
 
 }  // namespace

@@ -128,6 +128,18 @@ struct RequestWriter {
     to.mutable_resolve()->set_incident(from.incident.str());
     to.mutable_resolve()->set_reason(from.reason);
   }
+  void operator()(const core::OverrideSeverity& from) const {
+    auto& wish = *to.mutable_override_severity();
+    wish.set_incident(from.incident.str());
+    if (from.severity) wish.set_severity(static_cast<std::uint32_t>(*from.severity));
+    wish.set_reason(from.reason);
+    wish.set_lasts_us(us(from.lasts));
+  }
+  void operator()(const core::StepDone& from) const {
+    to.mutable_step_done()->set_incident(from.incident.str());
+    to.mutable_step_done()->set_step(from.step);
+    to.mutable_step_done()->set_note(from.note);
+  }
   void operator()(const core::SetFact& from) const {
     to.mutable_set_fact()->set_fact(from.fact.str());
     to.mutable_set_fact()->set_service(from.service.str());
@@ -274,6 +286,25 @@ void put_scope(const core::Incident& from, pb::Incident& to) {
   for (const IncidentId& symptom : from.symptoms) to.add_symptoms(symptom.str());
 }
 
+void put(const core::SeverityOverride& from, pb::SeverityOverride& to) {
+  to.set_severity(from.severity);
+  to.set_by(from.by);
+  to.set_reason(from.reason);
+  to.set_until_us(unix_us(from.until));
+  if (from.rules) to.set_rules(*from.rules);
+}
+
+void put(const core::ManualStep& from, pb::ManualStep& to) {
+  to.set_number(from.number);
+  to.set_text(from.text);
+  to.set_due_us(unix_us(from.due));
+  to.set_required(from.required);
+  to.set_shown(from.shown);
+  if (from.done) to.set_done_us(unix_us(*from.done));
+  to.set_done_by(from.done_by);
+  to.set_note(from.note);
+}
+
 void put_lists(const core::Incident& from, pb::Incident& to) {
   for (const core::TimelineEntry& entry : from.timeline) {
     auto& added = *to.add_timeline();
@@ -303,6 +334,16 @@ void put_lists(const core::Incident& from, pb::Incident& to) {
     added.set_kind(enum_to_proto<pb::NotificationKind>(held.kind));
     added.set_by(held.by);
   }
+  if (from.severity_override) put(*from.severity_override, *to.mutable_severity_override());
+  for (const core::ManualStep& step : from.steps) put(step, *to.add_steps());
+  for (const core::Recommended& one : from.recommended) {
+    auto& added = *to.add_recommended();
+    added.set_say(one.say);
+    added.set_since_us(unix_us(one.since));
+    added.set_holds(one.holds);
+  }
+  to.set_last_step(from.last_step);
+  to.set_waits_for_steps(from.waits_for_steps);
 }
 
 }  // namespace

@@ -108,6 +108,9 @@ class Consistency {
       if (!incident.resolved &&
           (!is_severity(incident.severity) || !is_severity(incident.declared_severity)))
         return "incident " + id.str() + ": a severity that the policy does not have";
+      if (const auto& said = incident.severity_override;
+          said && !incident.resolved && (!is_severity(said->severity) || !is_severity(said->rules)))
+        return "incident " + id.str() + ": an overriding severity that the policy does not have";
       if (incident.playbook &&
           (!state_.policy || incident.playbook->playbook >= state_.policy->playbooks.size()))
         return "incident " + id.str() + ": a playbook that the policy does not have";

@@ -497,6 +497,60 @@ TEST(JournalCodec, KeepsIncidents) {
   EXPECT_TRUE(back.resolve_overdue);
 }
 
+TEST(JournalCodec, KeepsWhatPeopleSayAndDo) {
+  const IncidentId id("INC-1");
+  const auto said = std::get<core::OverrideSeverity>(
+      round_trip_request(core::OverrideSeverity{id, 1, "the press", std::chrono::minutes(5)}).what);
+  EXPECT_EQ(said.incident, id);
+  EXPECT_EQ(said.severity, 1U);
+  EXPECT_EQ(said.reason, "the press");
+  EXPECT_EQ(said.lasts, Duration{std::chrono::minutes(5)});
+  const auto lifted = std::get<core::OverrideSeverity>(
+      round_trip_request(core::OverrideSeverity{id, std::nullopt, "over", {}}).what);
+  EXPECT_FALSE(lifted.severity);
+  const auto done =
+      std::get<core::StepDone>(round_trip_request(core::StepDone{id, 3, "called"}).what);
+  EXPECT_EQ(done.incident, id);
+  EXPECT_EQ(done.step, 3U);
+  EXPECT_EQ(done.note, "called");
+}
+
+TEST(JournalCodec, KeepsAnIncidentsOverrideStepsAndRecommendations) {
+  core::Incident incident;
+  incident.id = IncidentId("INC-1");
+  incident.severity_override = core::SeverityOverride{1, "mia", "why", kAt, 2};
+  incident.steps = {{4, "call legal", kAt, true, true, kAt + Duration{1}, "eve", "done"},
+                    {5, "later", kAt, false, false, std::nullopt, "", ""}};
+  incident.last_step = 5;
+  incident.waits_for_steps = true;
+  incident.recommended = {{"roll back", kAt, true}, {"wait", kAt, false}};
+
+  const auto back = decode_incident(encode_incident(incident));
+
+  ASSERT_TRUE(back && back->severity_override);
+  EXPECT_EQ(back->severity_override->severity, 1U);
+  EXPECT_EQ(back->severity_override->by, "mia");
+  EXPECT_EQ(back->severity_override->reason, "why");
+  EXPECT_EQ(back->severity_override->until, kAt);
+  EXPECT_EQ(back->severity_override->rules, 2U);
+  ASSERT_EQ(back->steps.size(), 2U);
+  EXPECT_EQ(back->steps[0].number, 4U);
+  EXPECT_EQ(back->steps[0].text, "call legal");
+  EXPECT_EQ(back->steps[0].due, kAt);
+  EXPECT_TRUE(back->steps[0].required && back->steps[0].shown);
+  EXPECT_EQ(back->steps[0].done, kAt + Duration{1});
+  EXPECT_EQ(back->steps[0].done_by, "eve");
+  EXPECT_EQ(back->steps[0].note, "done");
+  EXPECT_FALSE(back->steps[1].required || back->steps[1].shown || back->steps[1].done);
+  EXPECT_EQ(back->last_step, 5U);
+  EXPECT_TRUE(back->waits_for_steps);
+  ASSERT_EQ(back->recommended.size(), 2U);
+  EXPECT_EQ(back->recommended[0].say, "roll back");
+  EXPECT_EQ(back->recommended[0].since, kAt);
+  EXPECT_TRUE(back->recommended[0].holds);
+  EXPECT_FALSE(back->recommended[1].holds);
+}
+
 TEST(JournalCodec, KeepsAnIncidentsEscalation) {
   core::Incident incident;
   incident.id = IncidentId("INC-1");

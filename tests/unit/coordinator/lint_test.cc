@@ -211,8 +211,24 @@ TEST(Lint, TooFewSamples) {
   });
 }
 
+TEST(Lint, AnActionThatItsSeverityForbids) {
+  const auto allows = [](const std::string& actions) {
+    return Replacement{"P1: {resolve: 2h, notify: ops}",
+                       "P1: {resolve: 2h, notify: ops, actions: " + actions + "}"};
+  };
+  expect_all({
+      {{allows("none")}, {"forbidden-action 23:27"}},
+      {{allows("restart")}, {}},
+      {{allows("all")}, {}},
+  });
+}
+
 TEST(Lint, WhatNobodyUsesOrHears) {
   expect_all({
+      {{{"facts:\n",
+         "recommendations: [{service: shop, when: facts.breach, say: x}]\nfacts:\n"
+         "  breach: false\n"}},
+       {}},
       {{{"P2: {resolve: 4h, notify: ops}", "P2: {resolve: 4h}"}}, {"no-route 3:3"}},
       {{{"  ops: {slack", "  page: {webhook: {url: \"https://p/\"}}\n  ops: {slack"}},
        {"unused-receiver 7:3"}},

@@ -130,6 +130,42 @@ services:
   EXPECT_EQ(up.tiers[1].unless, Unless::never);
 }
 
+TEST(LoadPolicy, ReadsWhichActionsASeverityAllows) {
+  const Loaded loaded = load(R"(
+severities: {P1: {}, P2: {actions: all}, P3: {actions: restart}, P4: {actions: none}}
+actions: {restart: {host: web}}
+)");
+
+  ASSERT_TRUE(loaded.policy) << loaded.problems;
+  const auto& severities = loaded.policy->severities;
+  EXPECT_FALSE(severities[0].actions);
+  EXPECT_FALSE(severities[1].actions);
+  EXPECT_EQ(severities[2].actions, std::set{ActionName("restart")});
+  EXPECT_EQ(severities[3].actions, std::set<ActionName>{});
+}
+
+TEST(LoadPolicy, RefusesToAllowAnActionThatIsNotThere) {
+  const Loaded loaded =
+      load("severities: {P1: {actions: [restrt]}}\nactions: {restart: {host: web}}\n");
+
+  EXPECT_FALSE(loaded.policy);
+  EXPECT_NE(loaded.problems.find("policy.yaml:1:29"), std::string::npos) << loaded.problems;
+  EXPECT_NE(loaded.problems.find("did you mean 'restart'"), std::string::npos) << loaded.problems;
+}
+
+TEST(LoadPolicy, TranslatesSeverities) {
+  const Loaded loaded = load(
+      "severities: {P1: {}, P2: {}}\nschemes: {customer: {P2: Minor, P1: Critical}}\n"
+      "receivers: {shop: {webhook: {url: \"http://x/\"}, scheme: customer}}\n");
+
+  ASSERT_TRUE(loaded.policy) << loaded.problems;
+  EXPECT_EQ(loaded.policy->severity_in("customer", 0, "P1"), "Critical");
+  EXPECT_EQ(loaded.policy->severity_in("customer", 1, "P2"), "Minor");
+  EXPECT_EQ(loaded.policy->severity_in("customer", std::nullopt, "P9"), "P9");
+  EXPECT_EQ(loaded.policy->severity_in("", 1, "P2"), "P2");
+  EXPECT_EQ(loaded.policy->receivers.at(ReceiverName("shop")).scheme, "customer");
+}
+
 TEST(LoadPolicy, RefusesAnEscalationThatIsNotThere) {
   const Loaded loaded = load(
       "severities: {P1: {escalation: upp}}\nreceivers: {ops: {webhook: {url: \"http://x/\"}}}\n"
@@ -247,6 +283,23 @@ const Malformed kMalformed[] = {
     {"receivers: {ops: {webhook: {url: \"http://x/\"}}}\nescalations:\n"
      "  up: {tiers: [{notify: ops}], repeat: 5s}",
      "13:40", "1m"},
+    {"manual_steps: [{severity: P9, text: call}]", "11:27", "there is no severity 'P9'"},
+    {"manual_steps: [{service: apo, text: call}]", "11:26", "did you mean 'api'"},
+    {"manual_steps: [{at: 5m}]", "11:16", "text"},
+    {"manual_steps: [{text: ' '}]", "11:23", "says what is to be done"},
+    {"manual_steps: [{text: call}, {severity: P1, text: call}]", "11:30", "is there already"},
+    {"schemes: {customer: {P1: Critical}}", "11:11", "has no name for severity P2"},
+    {"schemes: {customer: {P1: Critical, P3: Minor}}", "11:36", "there is no severity 'P3'"},
+    {"schemes: {customer: {P1: 'a:b', P2: Minor}}", "11:26", "letters, digits"},
+    {"schemes: {customer: {P1: A, P2: B}}\n"
+     "receivers: {ops: {webhook: {url: \"http://x/\"}, scheme: custmer}}",
+     "12:56", "did you mean 'customer'"},
+    {"recommendations: [{service: api, when: facts.custmers > 1, say: call}]", "11:46",
+     "did you mean 'customers'"},
+    {"recommendations: [{service: api, when: 'true'}]", "11:19", "say"},
+    {"recommendations: [{service: api, when: 'true', say: x}, {service: api, when: 'true', say: "
+     "x}]",
+     "11:57", "recommended already"},
     {"incident_id: INC", "11:14", "must hold %S or %N"},
     {"incident_id: \"../%S\"", "11:14", "made of letters"},
     {"playbooks: {}", "11:12", "list"},

@@ -74,6 +74,37 @@ TEST(Incident, IsToldToTheReceiversOfItsSeverityOnce) {
   EXPECT_NE(told[0].notification, told[1].notification);
 }
 
+TEST(Incident, IsToldInTheWordsOfItsReceiversScheme) {
+  World world(R"yaml(
+severities: {P1: {notify: [ops, shop]}}
+schemes: {customer: {P1: Critical}}
+receivers:
+  ops: {webhook: {url: "http://127.0.0.1:1/ops"}}
+  shop: {webhook: {url: "http://127.0.0.1:1/shop"}, scheme: customer}
+facts: {breach: false}
+services: {api: {agents: 'true', probes: {health: {http: "http://api/health"}}}}
+rules: [{service: api, severity: {P1: facts.breach}}]
+)yaml");
+  world.set_fact("breach", true);
+
+  const auto told = world.told_ever(NotificationKind::opened);
+  ASSERT_EQ(told.size(), 2U);
+  EXPECT_EQ(told[0].severity, "P1");
+  EXPECT_EQ(told[1].severity, "Critical");
+  EXPECT_TRUE(told[1].title.starts_with("Critical api: ")) << told[1].title;
+}
+
+TEST(Incident, TellsItsReceiversWhatIsToBeDoneByHand) {
+  World world = healthy(
+      "manual_steps: [{text: open the war room}, {at: 5m, text: call legal}, {text: log in}]\n");
+  world.result("a", kHealth, Status::critical);
+
+  const auto told = world.told_ever(NotificationKind::opened);
+  ASSERT_FALSE(told.empty());
+  EXPECT_NE(told[0].text.find("\nTo do: 1 open the war room; 3 log in"), std::string::npos)
+      << told[0].text;
+}
+
 TEST(Incident, HasAnIdOfItsOwnEvenInTheSameSecond) {
   World world = healthy();
   world.result("a", kHealth, Status::critical);
