@@ -44,7 +44,17 @@ Object policy_file() {
        {"playbooks", list(object("playbook")), "none", "what is done, when", ""},
        {"checklists",
         map(named("service"), list(any_of({object("probe-check"), object("signal-check")}))),
-        "none", "what proves that an incident is over, per service", "shop"}}};
+        "none", "what proves that an incident is over, per service", "shop"},
+       {"groups", map(name(), object("group")), "none", "services that share one incident",
+        "front"},
+       {"agents", object("agent-watch"), "none", "when a silent agent is a problem", ""},
+       {"escalations", map(name(), object("escalation")), "none", "whom to tell next", "default"},
+       {"manual_steps", list(object("manual-step")), "none", "what people do", ""},
+       {"recommendations", list(object("recommendation")), "none", "what people are advised", ""},
+       {"schemes", map(name(), map(named("severity"), severity_name())), "none",
+        "what severities are called elsewhere", R"({"customer": {"P1": "Critical"}})"},
+       {"maintenance", list(object("maintenance")), "none", "planned work that comes back", ""},
+       {"flapping", object("flapping"), "none", "when a service flaps", ""}}};
 }
 
 Object severity() {
@@ -57,7 +67,13 @@ Object severity() {
         "15m"},
        {"resolve", duration(1s), "none", "an incident that is open for longer is overdue", "2h"},
        {"notify", list_or_one(named("receiver")), "none",
-        "who is told about incidents of this severity", "ops-chat"}}};
+        "who is told about incidents of this severity", "ops-chat"},
+       {"escalation", named("[escalation](#escalations)"), "none",
+        "who is told next, when nobody takes care", "default"},
+       {"actions", any_of({words({"all", "none"}), list(named("action"))}), "`all`",
+        "what a playbook may run while an incident has this severity; the others are skipped, with "
+        "the reason in the timeline",
+        R"(["restart-shop"])"}}};
 }
 
 Object fact() {
@@ -76,7 +92,11 @@ std::vector<Object> receivers() {
        "whom to tell, and how",
        {{"slack", object("slack"), "none",
          "an incoming webhook of Slack, or of what understands the same", ""},
-        {"webhook", object("webhook"), "none", "a POST of JSON", ""}},
+        {"webhook", object("webhook"), "none", "a POST of JSON", ""},
+        {"scheme", named("[scheme](#schemes)"), "the policy's own names",
+         "by which `severity` and title name severities; a text that quotes the timeline has the "
+         "policy's",
+         "customer"}},
        {{{"slack", "webhook"}}}},
       {"slack",
        "an incoming webhook; its URL is a secret",
@@ -109,8 +129,18 @@ Object service() {
             "required", "the questions that are asked of it", "health"},
            {"agents", expression("`name`, `labels`"), "selects nothing, with a warning",
             "who probes it", "labels.role == 'edge'"},
-           {"depends_on", list_or_one(named("service")), "none",
-            "circles are refused; nothing is decided by it yet", "database"},
+           {"depends_on",
+            shown_as("list (or one) of services and `{any_of: [SERVICE, ...]}`",
+                     list_or_one(any_of({named("service"), object("dependency")}))),
+            "none",
+            "what it needs: of an `any_of`, that one of them works. Circles are refused. While "
+            "what it needs is down it has [no incident of its "
+            "own](incidents.md#one-outage-one-incident)",
+            "database"},
+           {"escalation",
+            shown_as("[escalation](#escalations), or a map severity: escalation; `none` is none",
+                     any_of({such_as("default", text()), map(named("severity"), text())})),
+            "the severity's", "who is told next", R"({"P1": "default"})"},
            {"description", text(), "empty", "shown to people", "what customers see"}}};
 }
 
@@ -322,6 +352,10 @@ std::vector<Object> playbooks() {
             {"stages", shown_as("list of stages", list(object("stage"))), "required",
              "in order of time; each only while it has not recovered", ""},
             {"guard", object("guard"), "none", "what holds it back", ""},
+            {"on_symptom", boolean(), "false",
+             "also when something that the service depends on is down: it has an incident of its "
+             "own then, on which this runs",
+             "false"},
             {"name", text("text", kShownBytesMax), "`SERVICE/SEVERITY`", "shown to people",
              "shop is restarted"}}},
           {"playbook-on",
@@ -347,6 +381,96 @@ std::vector<Object> playbooks() {
            {},
            {},
            true}};
+}
+
+// Who is affected together, and who is told.
+std::vector<Object> scope() {
+  return {{"dependency",
+           "a redundancy group",
+           {{"any_of", list_or_one(named("service")), "required", "down only when all of them are",
+             "database"}},
+           {},
+           {},
+           {},
+           true},
+          {"group",
+           "services that share one incident",
+           {{"services", list(named("service")), "required", "its members", "shop"}}},
+          {"agent-watch",
+           "when an agent is silent",
+           {{"silent_after", duration(limits::kSilentAfterMin, 24h), "required",
+             "an agent that was attached and has not been for so long is silent", "2m"},
+            {"severity", named("severity"), "required", "of the incident of all that are", "P1"},
+            {"notify", list_or_one(named("receiver")), "none",
+             "who is told, beside those of the severity", "ops-chat"}}},
+          {"escalation",
+           "who is told next while nobody takes care of an incident",
+           {{"tiers", shown_as("list of 1 to 20, in order of time", list(object("tier"))),
+             "required", "who is told at which time", ""},
+            {"repeat", duration(limits::kEscalationRepeatMin), "none",
+             "so long after the last tier all begin again from the first one, until somebody "
+             "acknowledges",
+             "30m"}}},
+          {"tier",
+           "who is told at a time",
+           {{"notify", list_or_one(named("receiver")), "required", "who is told", "ops-chat"},
+            {"after", duration(), "0s",
+             "since the incident reached its severity; with `unless: updated` since the last note "
+             "or acknowledgement, when that is later",
+             "5m"},
+            {"unless", words({"acknowledged", "updated", "never"}), "`acknowledged`",
+             "what keeps the tier from being told", "acknowledged"}},
+           {},
+           {},
+           {},
+           true}};
+}
+
+// What people do, and what they plan.
+std::vector<Object> people() {
+  return {
+      {"manual-step",
+       "what no software does and somebody must",
+       {{"text", text("text", limits::kManualStepBytesMax), "required", "what is to be done",
+         "open the war room"},
+        {"severity", list_or_one(named("severity")), "every one",
+         "incidents that reach one of them", "P1"},
+        {"service", named("service"), "every one", "incidents of this service", "shop"},
+        {"at", duration(), "0s", "so long after the incident reached the severity", "5m"},
+        {"required", boolean(), "false",
+         "the engine does not resolve the incident while the step is due and not done", "true"}}},
+      {"recommendation",
+       "what is advised while a condition is true",
+       {{"service", named("service"), "required",
+         "whose open incident, and whose probes the signals mean", "shop"},
+        {"when", expression("facts and signals"), "required",
+         "looked at when the incident is, when a fact in it changes, and every 10 s while a rule "
+         "holds",
+         "!available('health')"},
+        {"say", text("text", limits::kManualStepBytesMax), "required", "what people read",
+         "roll back"}}},
+      {"maintenance",
+       "a window that comes back every week",
+       {{"services", list_or_one(named("service")), "required", "whose", "shop"},
+        {"every", text("days and a time"), "required",
+         "`Sun 02:00-04:00`; days are `Mon`, `Mon-Fri`, `Sat,Sun` or `day` (each); an end that is "
+         "not after the beginning is on the next day; `24:00` is a day's end",
+         "Sun 02:00-04:00"},
+        {"time_zone", text("name of the tz database, `UTC`, or an offset as `+02:00`"), "`UTC`",
+         "names need the package `tzdata` on the coordinator's host and wherever the policy is "
+         "checked",
+         "Europe/Berlin"},
+        {"reason", text(), "required", "on the timeline of what it touches", "weekly vacuum"},
+        {"name", name(), "`maintenance/NUMBER`", "its id in `firebreak maintenance list`",
+         "vacuum"}}},
+      {"flapping",
+       "when a service flaps",
+       {{"changes", whole(2, limits::kFlapChangesMax), "6",
+         "a service whose severity has changed so often ...", "6"},
+        {"within", duration(1s, limits::kFlapWithinMax), "30m", "... within that time flaps ...",
+         "30m"},
+        {"calm", duration(1s, limits::kFlapWithinMax), "10m",
+         "... until it has not changed for so long", "10m"}}}};
 }
 
 std::vector<Object> checks() {
@@ -397,7 +521,8 @@ const File& policy_keys() {
               "coordinator/policy/keys.cc",
               {policy_file(), severity(), fact(), service(), http(), postgres(), redis(), queue(),
                rule()}};
-    for (auto&& group : {receivers(), probes(), actions(), playbooks(), checks()})
+    for (auto&& group :
+         {receivers(), probes(), actions(), playbooks(), checks(), scope(), people()})
       file.objects.insert(file.objects.end(), group.begin(), group.end());
     return file;
   }();
