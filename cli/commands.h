@@ -16,7 +16,8 @@ void add_incident_commands(
     CLI::App& app, Context& context);  // incidents, incident, ack, note, declare, resolve, report
 void add_fact_commands(CLI::App& app, Context& context);  // fact set, fact clear, facts
 void add_validate_command(CLI::App& app, Context& context);
-void add_policy_commands(CLI::App& app, Context& context);  // policy check, apply, show, test
+void add_policy_commands(CLI::App& app,
+                         Context& context);  // policy check, apply, show, schema, test
 void add_policy_test_command(CLI::App& group, Context& context);
 void add_probe_command(CLI::App& app, Context& context);   // no coordinator needed
 void add_expr_command(CLI::App& app, Context& context);    // no coordinator needed

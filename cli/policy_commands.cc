@@ -1,4 +1,4 @@
-// policy check, apply, show.
+// policy check, apply, show, schema.
 #include <CLI/CLI.hpp>
 #include <boost/json.hpp>
 #include <iostream>
@@ -10,7 +10,10 @@
 #include "common/text.h"
 #include "common/time.h"
 #include "common/yaml.h"
+#include "coordinator/policy/keys.h"
 #include "coordinator/policy/loader.h"
+#include "coordinator/policy/schema.h"
+#include "coordinator/rehearsal/keys.h"
 
 namespace firebreak::cli {
 namespace {
@@ -147,6 +150,14 @@ void add_policy_commands(CLI::App& app, Context& context) {
   applied->callback([&context, source, dry] { apply(context, *source, *dry); });
 
   group->add_subcommand("show", "the policy in force")->callback([&context] { show(context); });
+  auto* schema = group->add_subcommand(
+      "schema", "a JSON Schema of policy files, for editors; asks no coordinator");
+  const auto tests = std::make_shared<bool>(false);
+  schema->add_flag("--tests", *tests, "of files of policy tests instead");
+  schema->callback([tests] {
+    std::cout << policy::shape::json_schema(*tests ? rehearsal::test_keys()
+                                                   : policy::shape::policy_keys());
+  });
   add_policy_test_command(*group, context);
 }
 

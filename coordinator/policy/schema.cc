@@ -2,7 +2,9 @@
 // scalars.
 #include "coordinator/policy/schema.h"
 
+#include <algorithm>
 #include <boost/json.hpp>
+#include <optional>
 
 #include "common/text.h"
 
@@ -124,14 +126,38 @@ json::object schema_of(const Type& type) {
   }
 }
 
+std::string sentence(const std::string& text) {
+  std::string plain = without_links(text);
+  char& first = plain.front();
+  if (first >= 'a' && first <= 'z') first = static_cast<char>(first - 'a' + 'A');
+  return plain + ".";
+}
+
 std::string described(const Key& key) {
-  std::string text = without_links(key.meaning) + ".";
-  text.front() = static_cast<char>(
-      text.front() >= 'a' && text.front() <= 'z' ? text.front() - 'a' + 'A' : text.front());
-  const std::string bounds = bounds_of(key.type);
-  if (!bounds.empty()) text += " " + without_links(key.type.shown) + ", " + bounds + ".";
-  if (key.fallback == kRequired) return text + " Required.";
-  return text + " Default: " + without_links(key.fallback) + ".";
+  std::string text = sentence(key.meaning);
+  if (const std::string bounds = bounds_of(key.type); !bounds.empty())
+    text += " " + sentence(bounds);
+  // What is no default: "required with ...", "this or ...", "one of ...".
+  for (const std::string_view beginning :
+       {kRequired, std::string_view("this"), std::string_view("one")})
+    if (key.fallback.starts_with(beginning)) return text + " " + sentence(key.fallback);
+  return key.fallback == "none" ? text : text + " Default: " + without_links(key.fallback) + ".";
+}
+
+// The default as a value that an editor can insert.
+std::optional<json::value> inserted(const Key& key) {
+  std::string value;
+  for (const char c : key.fallback)
+    if (c != '`') value += c;
+  const Kind kind = key.type.kind;
+  const bool digits = kind == Kind::duration || kind == Kind::whole || kind == Kind::number;
+  if (digits && value.find_first_not_of("0123456789dhmsu.") == std::string::npos)
+    return literal(value);
+  if (kind == Kind::words && std::ranges::find(key.type.words, value) != key.type.words.end())
+    return json::value(json::string(value));
+  if (kind == Kind::boolean && (value == "true" || value == "false"))
+    return json::value(value == "true");
+  return std::nullopt;
 }
 
 json::object property(const Key& key) {
@@ -144,6 +170,7 @@ json::object property(const Key& key) {
   } else {
     for (const auto& [name, value] : type) schema[name] = value;
   }
+  if (auto value = inserted(key)) schema["default"] = *std::move(value);
   const bool leaf = key.type.parts.empty() && key.type.kind != Kind::object;
   if (leaf && !key.example.empty()) {
     json::array examples;
@@ -182,7 +209,7 @@ json::object definition(const Object& object) {
       properties[name] = property(key);
       if (key.fallback == kRequired) needed.push_back(name);
     }
-  json::object schema{{"description", without_links(object.meaning) + "."},
+  json::object schema{{"description", sentence(object.meaning)},
                       {"type", "object"},
                       {"properties", std::move(properties)},
                       {"additionalProperties", false}};

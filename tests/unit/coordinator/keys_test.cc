@@ -125,7 +125,7 @@ TEST(Schema, AKeyHasItsTypeAndWhatAnEditorShows) {
   EXPECT_EQ(
       json::serialize(attempts),
       R"({"description":"Further probes before a change of verdict is believed; 0 believes the first. )"
-      R"(int, 0 to 10. Default: 2.","type":"integer","minimum":0,"maximum":10,"examples":[2]})");
+      R"(0 to 10. Default: 2.","type":"integer","minimum":0,"maximum":10,"default":2,"examples":[2]})");
 }
 
 }  // namespace
