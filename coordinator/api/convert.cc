@@ -14,6 +14,7 @@
 #include "common/fit.h"
 #include "common/limits.h"
 #include "common/text.h"
+#include "coordinator/api/quieting.h"
 #include "coordinator/core/step.h"
 #include "coordinator/core/tally.h"
 #include "coordinator/core/warm_up.h"
@@ -276,6 +277,7 @@ v1::Service to_proto(const core::State& state, const policy::Service& service, D
     out.set_incident(now.open_incident.str());
     out.set_symptom_of(now.symptom_of.str());
   }
+  add_quieting(state, service.name, out);
   for (const policy::Probe& probe : service.probes)
     add_probe(state, ProbeKey{service.name, probe.name}, probe, detail, out);
   return out;
@@ -358,6 +360,7 @@ void fill_status(const core::State& state, Instant now, v1::GetStatusResponse& o
   out.set_results_duplicate(state.counters.duplicates);
   out.set_results_dropped(state.counters.dropped_by_agents);
   out.set_notifications_pending(static_cast<std::uint32_t>(state.notifications_pending.size()));
+  add_quieting(state, out);
   if (!state.policy) return;
   out.set_policy_digest(state.policy->digest);
   out.set_services(static_cast<std::uint32_t>(state.policy->services.size()));
@@ -432,6 +435,7 @@ void fill_incidents(const core::State& state, bool include_resolved, std::size_t
   for (const core::Incident* incident : chosen) {
     if (static_cast<std::size_t>(out.incidents_size()) == limit) break;
     v1::Incident shown = to_proto(*incident, Detail::summary);
+    add_quieting(state, *incident, shown);
     bytes += shown.ByteSizeLong() + kEntryOverhead;
     if (bytes > limits::kApiReplyBytesMax) break;
     *out.add_incidents() = std::move(shown);

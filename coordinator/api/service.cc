@@ -10,6 +10,7 @@
 #include "common/text.h"
 #include "coordinator/api/call.h"
 #include "coordinator/api/convert.h"
+#include "coordinator/api/quieting.h"
 #include "coordinator/api/requests.h"
 #include "coordinator/policy/loader.h"
 #include "coordinator/report/report.h"
@@ -45,8 +46,10 @@ Result<> with_incident(const View& view, const IncidentId& id, const Use& use) {
 }
 
 Result<> fill_incident(const View& view, const IncidentId& id, v1::Incident* out) {
-  return with_incident(
-      view, id, [out](const core::Incident& incident) { *out = to_proto(incident, Detail::full); });
+  return with_incident(view, id, [out, &view](const core::Incident& incident) {
+    *out = to_proto(incident, Detail::full);
+    add_quieting(view.state, incident, *out);
+  });
 }
 
 // The incident of a declaration that has been made already; empty: it has not.
@@ -178,6 +181,7 @@ class OperatorApi::Service final : public v1::OperatorService::CallbackService {
       if (incident == nullptr)
         return make_error(Errc::internal, "the declaration is committed, its incident is gone");
       *out = to_proto(*incident, Detail::full);
+      add_quieting(view.state, *incident, *out);
       return {};
     };
     return change_by_policy(context, *request, show, [request](const View& view) {
@@ -205,6 +209,51 @@ class OperatorApi::Service final : public v1::OperatorService::CallbackService {
                                 v1::ListFactsResponse* out) override {
     return read(context, [out](const View& view) {
       fill_facts(view.state, *out);
+      return Result<>();
+    });
+  }
+
+  ServerUnaryReactor* AddSilence(CallbackServerContext* context,
+                                 const v1::AddSilenceRequest* request, v1::Silence* out) override {
+    return change(context, *request, [request, out](const View& view) {
+      return fill_silence(view.state, request->request_id(), SilenceId(), *out);
+    });
+  }
+  ServerUnaryReactor* ExpireSilence(CallbackServerContext* context,
+                                    const v1::ExpireSilenceRequest* request,
+                                    v1::Silence* out) override {
+    return change(context, *request, [request, out](const View& view) {
+      return fill_silence(view.state, "", SilenceId(request->id()), *out);
+    });
+  }
+  ServerUnaryReactor* ListSilences(CallbackServerContext* context,
+                                   const v1::ListSilencesRequest* request,
+                                   v1::ListSilencesResponse* out) override {
+    return read(context, [request, out](const View& view) {
+      fill_silences(view.state, request->all(), *out);
+      return Result<>();
+    });
+  }
+
+  ServerUnaryReactor* StartMaintenance(CallbackServerContext* context,
+                                       const v1::StartMaintenanceRequest* request,
+                                       v1::Maintenance* out) override {
+    return change(context, *request, [request, out](const View& view) {
+      return fill_maintenance(view.state, request->request_id(), MaintenanceId(), *out);
+    });
+  }
+  ServerUnaryReactor* EndMaintenance(CallbackServerContext* context,
+                                     const v1::EndMaintenanceRequest* request,
+                                     v1::Maintenance* out) override {
+    return change(context, *request, [request, out](const View& view) {
+      return fill_maintenance(view.state, "", MaintenanceId(request->id()), *out);
+    });
+  }
+  ServerUnaryReactor* ListMaintenance(CallbackServerContext* context,
+                                      const v1::ListMaintenanceRequest* request,
+                                      v1::ListMaintenanceResponse* out) override {
+    return read(context, [request, out](const View& view) {
+      fill_maintenances(view.state, request->all(), *out);
       return Result<>();
     });
   }

@@ -366,6 +366,77 @@ TEST_F(ApiTest, SetsShowsAndClearsFacts) {
   EXPECT_EQ(cleared.value().int_value(), 0);
 }
 
+TEST_F(ApiTest, SilencesAreAddedListedShownAndExpired) {
+  apply(kPolicy);
+  const auto incident = declare("d-1");
+  v1::AddSilenceRequest add;
+  add.add_matchers("service=api");
+  add.set_lasts_us(std::chrono::microseconds(1h).count());
+  add.set_request_id("s-1");
+  call(&v1::OperatorService::Stub::AddSilence, add);
+  EXPECT_EQ(status_.error_code(), StatusCode::INVALID_ARGUMENT);
+  EXPECT_THAT(status_.error_message(), HasSubstr("reason"));
+
+  add.set_reason("the disk is changed");
+  const auto silence = call(&v1::OperatorService::Stub::AddSilence, add);
+  ASSERT_TRUE(status_.ok()) << status_.error_message();
+  EXPECT_EQ(silence.author(), "alice");
+  EXPECT_EQ(silence.ends_unix_us() - silence.begins_unix_us(), add.lasts_us());
+  ASSERT_EQ(silence.incidents_size(), 1);
+  EXPECT_EQ(silence.incidents(0), incident.id());
+  EXPECT_EQ(call(&v1::OperatorService::Stub::AddSilence, add).id(), silence.id());
+
+  v1::GetIncidentRequest get;
+  get.set_id(incident.id());
+  const auto shown = call(&v1::OperatorService::Stub::GetIncident, get);
+  ASSERT_EQ(shown.silenced_by_size(), 1);
+  EXPECT_EQ(shown.silenced_by(0), silence.id());
+  EXPECT_EQ(call(&v1::OperatorService::Stub::GetStatus, v1::GetStatusRequest()).silences(), 1U);
+
+  v1::ExpireSilenceRequest expire;
+  expire.set_id(silence.id());
+  EXPECT_EQ(call(&v1::OperatorService::Stub::ExpireSilence, expire).ended_by(), "alice");
+  call(&v1::OperatorService::Stub::ExpireSilence, expire);
+  EXPECT_EQ(status_.error_code(), StatusCode::FAILED_PRECONDITION);
+  v1::ListSilencesRequest list;
+  EXPECT_EQ(call(&v1::OperatorService::Stub::ListSilences, list).silences_size(), 0);
+  list.set_all(true);
+  EXPECT_EQ(call(&v1::OperatorService::Stub::ListSilences, list).silences_size(), 1);
+}
+
+TEST_F(ApiTest, MaintenanceIsStartedShownAndEnded) {
+  apply(std::string(kPolicy) +
+        "maintenance: [{services: api, every: 'day 00:00-24:00', reason: always, name: daily}]\n");
+  v1::StartMaintenanceRequest start;
+  start.add_services("apj");
+  start.set_lasts_us(std::chrono::microseconds(48h).count());
+  start.set_reason("upgrade");
+  start.set_request_id("m-1");
+  call(&v1::OperatorService::Stub::StartMaintenance, start);
+  EXPECT_EQ(status_.error_code(), StatusCode::NOT_FOUND);
+  start.set_services(0, "api");
+  const auto started = call(&v1::OperatorService::Stub::StartMaintenance, start);
+  ASSERT_TRUE(status_.ok()) << status_.error_message();
+  EXPECT_EQ(started.author(), "alice");
+
+  const auto services = call(&v1::OperatorService::Stub::ListServices, v1::ListServicesRequest());
+  ASSERT_EQ(services.services_size(), 1);
+  EXPECT_EQ(services.services(0).maintenance().id(), started.id());
+  EXPECT_EQ(call(&v1::OperatorService::Stub::GetStatus, v1::GetStatusRequest()).maintenance_size(),
+            2);
+
+  v1::EndMaintenanceRequest end;
+  end.set_id("daily");
+  call(&v1::OperatorService::Stub::EndMaintenance, end);
+  EXPECT_EQ(status_.error_code(), StatusCode::FAILED_PRECONDITION);
+  end.set_id(started.id());
+  EXPECT_EQ(call(&v1::OperatorService::Stub::EndMaintenance, end).ended_by(), "alice");
+  const auto left = call(&v1::OperatorService::Stub::ListMaintenance, v1::ListMaintenanceRequest());
+  ASSERT_EQ(left.maintenance_size(), 1);
+  EXPECT_EQ(left.maintenance(0).id(), "daily");
+  EXPECT_EQ(left.maintenance(0).every(), "day 00:00-24:00 UTC");
+}
+
 TEST_F(ApiTest, ShowsServicesAgentsAndReport) {
   apply(kPolicy);
   const std::string id = declare("r-1").id();
