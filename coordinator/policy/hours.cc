@@ -23,9 +23,9 @@ std::int64_t unix_seconds(Instant at) {
 }
 
 // Thrown nowhere: the first mistake stays, and nothing is read after it.
-class Reader {
+class HoursReader {
  public:
-  explicit Reader(std::string_view text) : text_(text) {}
+  explicit HoursReader(std::string_view text) : text_(text) {}
 
   Ranges read() {
     do {
@@ -158,7 +158,7 @@ std::variant<Hours, Hours::Mistake> Hours::parse(std::string_view times, std::st
     return Mistake{"longer than " + std::to_string(limits::kHoursBytesMax) + " bytes", false, 0,
                    times.size()};
   Hours hours;
-  Reader reader(times);
+  HoursReader reader(times);
   hours.ranges_ = reader.read();
   if (reader.mistake()) return *reader.mistake();
   if (const auto fixed = cel::fixed_zone(zone)) {
