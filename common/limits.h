@@ -174,6 +174,8 @@ inline constexpr auto kValidationTimeMax = 72h;  // a hold of a day fits, with t
 inline constexpr std::size_t kValidationsRunningMax = 1000;  // each probes a service's agents
 inline constexpr std::size_t kValidationsKept = 1000;        // that have ended
 inline constexpr std::size_t kWindowBuckets = 60;  // a window is at most this many buckets fine
+inline constexpr std::size_t kSketchBinsMax =
+    512;  // of latencies, per bucket: 250 KB for a window in which every one is full
 
 // What one outage takes along.
 inline constexpr int kDependencyDepthMax = 32;             // links between a symptom and its cause

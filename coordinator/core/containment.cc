@@ -301,8 +301,22 @@ void begin_playbook(Turn& turn, Incident& incident) {
   run.name = found->name;
   run.since = turn.now;
   incident.playbook = std::move(run);
-  add_entry(turn, incident, "action", kEngine, "playbook " + incident.playbook->name + " begins");
+  const auto service = turn.state.services.find(incident.service);
+  const bool waits = !incident.declared_severity && service != turn.state.services.end() &&
+                     service->second.no_data;
+  add_entry(turn, incident, "action", kEngine,
+            "playbook " + incident.playbook->name +
+                (waits ? " waits: nothing is done on missing data" : " begins"));
   turn.attend.insert(incident.id);
+}
+
+void begin_stages_anew(Turn& turn, const IncidentId& id) {
+  const auto found = turn.state.incidents.find(id);
+  if (found == turn.state.incidents.end() || !found->second.playbook) return;
+  PlaybookRun& playbook = *found->second.playbook;
+  if (playbook.next_stage > 0 || !playbook.due.empty()) return;
+  playbook.since = turn.now;
+  add_entry(turn, found->second, "action", kEngine, "playbook " + playbook.name + " begins");
 }
 
 void end_playbook(Incident& incident) {

@@ -13,6 +13,9 @@ namespace firebreak::core {
 // The incident has reached its severity: finds the playbook for it, whose stages count from now.
 void begin_playbook(Turn& turn, Incident& incident);
 // It has recovered, or its service is gone: what is due is not done any more.
+// What a severity that was raised on missing data has waited for is here: its stages count from
+// now.
+void begin_stages_anew(Turn& turn, const IncidentId& id);
 void end_playbook(Incident& incident);
 
 // Begins the stages that are due and the next action; gives up on what got no answer in time.

@@ -334,7 +334,8 @@ void service_judged(Turn& turn, const ServiceName& service) {
     symptom_ended(turn, service);
     return;
   }
-  if (mine.blind || (mine.dismissed && *mine.dismissed <= *mine.severity)) return;
+  if ((mine.blind && !mine.no_data) || (mine.dismissed && *mine.dismissed <= *mine.severity))
+    return;
   if (maintenance_of(turn.state, service) != nullptr) return;  // looked at again when it ends
   mine.dismissed.reset();
   if (is_symptom(turn, service)) return;

@@ -6,6 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "coordinator/core/baseline.h"
+
 namespace firebreak::core {
 
 namespace {
@@ -40,6 +42,11 @@ Reads what_reads(Signal signal) {
     case Signal::samples:
     case Signal::delta:
     case Signal::rate:
+    case Signal::baseline_mean:
+    case Signal::baseline_p50:
+    case Signal::baseline_p95:
+    case Signal::baseline_p99:
+    case Signal::baseline_error_rate:
     case Signal::severity_of:  // and those below are of no probe
     case Signal::service_status:
     case Signal::now:
@@ -47,6 +54,20 @@ Reads what_reads(Signal signal) {
       break;
   }
   return Reads::window;
+}
+
+bool is_of_trail(const SignalCall& signal) {
+  return signal.signal == Signal::delta || signal.signal == Signal::rate;
+}
+
+void note_baseline(const SignalCall& signal, ServiceInputs& mine) {
+  if (!live_signal(signal.signal)) return;
+  const bool known =
+      std::any_of(mine.baselines.begin(), mine.baselines.end(), [&](const SignalCall& one) {
+        return one.signal == signal.signal && one.probe == signal.probe &&
+               one.window == signal.window;
+      });
+  if (!known) mine.baselines.push_back(signal);
 }
 
 void note_reading(const SignalCall& signal, Reading& reading, ServiceInputs& mine) {
@@ -60,15 +81,16 @@ void note_reading(const SignalCall& signal, Reading& reading, ServiceInputs& min
       if (signal.signal == Signal::age) mine.ages = true;
       break;
     case Reads::window:
-      reading.windowed = mine.grows = true;
-      mine.longest = std::max(mine.longest, signal.window);
+      reading.windowed = true;
+      note_baseline(signal, mine);
+      (is_of_trail(signal) ? mine.trails : mine.windows).emplace(signal.probe, signal.window);
       break;
   }
 }
 
 // delta() and rate() need no window, but what each vantage point said.
 void ask_for_window(const SignalCall& signal, Duration time, ProbeInputs& probe) {
-  if (signal.signal == Signal::delta || signal.signal == Signal::rate)
+  if (is_of_trail(signal))
     probe.trail = std::max(probe.trail, signal.window);
   else
     probe.window = std::max(probe.window, time);
@@ -126,7 +148,7 @@ void measure_depth(Inputs& inputs) {
   }
 }
 
-void read_rule(const policy::Policy& policy, const cel::Program& program,
+void read_rule(const policy::Policy& policy, const policy::Rule& rule, const cel::Program& program,
                const ServiceName& service, Inputs& inputs) {
   ServiceInputs& mine = inputs.services[service];
   for (const cel::Call& call : program.calls()) {
@@ -139,6 +161,11 @@ void read_rule(const policy::Policy& policy, const cel::Program& program,
     ProbeInputs& probe = inputs.probes[signal->probe];
     ask_for_window(*signal, signal->window, probe);
     note_reading(*signal, probe.readers[service], mine);
+    if (rule.samples == 0) continue;
+    const Duration within = samples_within(rule, *signal);
+    probe.window = std::max(probe.window, within);
+    probe.readers[service].windowed = true;
+    mine.windows.emplace(signal->probe, within);
   }
   for (const cel::Read& read : program.reads()) {
     constexpr std::string_view kFacts = "facts.";
@@ -212,13 +239,17 @@ std::optional<SignalCall> signal_call(const cel::Call& call, const ServiceName& 
   return signal_call(call.id, constants, own);
 }
 
+Duration samples_within(const policy::Rule& rule, const SignalCall& signal) {
+  return signal.window > Duration{0} ? signal.window : rule.samples_within;
+}
+
 std::shared_ptr<const Inputs> inputs_of(const policy::Policy& policy) {
   auto inputs = std::make_shared<Inputs>();
   for (const auto& [name, service] : policy.services) {
     for (const policy::Probe& probe : service.probes) inputs->probes[{name, probe.name}];
     for (const policy::Rule& rule : service.rules)
       for (const policy::Rule::Level& level : rule.levels)
-        read_rule(policy, level.when, name, *inputs);
+        read_rule(policy, rule, level.when, name, *inputs);
     for (const policy::Check& check : service.checklist) read_check(check, name, *inputs);
   }
   inputs->dependencies = dependencies_of(policy);

@@ -9,6 +9,7 @@
 #include <set>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "coordinator/core/dependencies.h"
@@ -31,11 +32,14 @@ struct SignalCall {
 // From the constants of a compiled call.
 [[nodiscard]] std::optional<SignalCall> signal_call(const cel::Call& call, const ServiceName& own);
 
+// The time over which a rule with `samples` counts the results behind a signal.
+[[nodiscard]] Duration samples_within(const policy::Rule& rule, const SignalCall& signal);
+
 // How a service's rules read a probe.
 struct Reading {
   bool verdict = false;   // what the vantage points say together
   bool newest = false;    // numbers of the newest result: every result matters
-  bool windowed = false;  // numbers over a window: looked at once a second
+  bool windowed = false;  // numbers over a window: looked at once a second while results come
 };
 struct ProbeInputs {
   std::size_t number = 0;                // from 0, in the order of their keys
@@ -47,10 +51,12 @@ struct ProbeInputs {
 struct ServiceInputs {
   std::map<ProbeKey, const ProbeInputs*> probes;  // into Inputs::probes
   bool ages = false;                              // age(): changes with time alone, for ever
-  bool grows = false;  // failing_for() or a window: changes with time while there is data
-  Duration longest{};  // window
+  bool grows = false;                             // failing_for(): changes with time while it fails
+  std::set<std::pair<ProbeKey, Duration>> windows;
+  std::set<std::pair<ProbeKey, Duration>> trails;  // windows of delta() and rate()
   std::set<FactName> facts;
   std::vector<const policy::Hours*> hours;
+  std::vector<SignalCall> baselines;  // each once
   bool clock = false;  // now(): changes with time alone, whether or not there is data
   int depth = 0;       // 0: reads no other service's severity; else one more than those it reads
 };

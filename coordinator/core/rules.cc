@@ -5,6 +5,8 @@
 #include <limits>
 
 #include "coordinator/core/agent_watch.h"
+#include "coordinator/core/baseline.h"
+#include "coordinator/core/containment.h"
 #include "coordinator/core/flapping.h"
 #include "coordinator/core/incidents.h"
 #include "coordinator/core/inputs.h"
@@ -44,13 +46,63 @@ void move_to(const std::optional<SeverityIndex>& wanted, const policy::Rule& rul
 struct Outcome {
   const policy::Rule::Level* level = nullptr;  // what decides the rule's severity now
   std::optional<Instant> next;                 // when time alone may change this
+  std::string missing;                         // what a level could not be decided for
 };
 
-Outcome judge_rule(const policy::Rule& rule, RuleState& state, const cel::Activation& signals,
-                   Instant now) {
+// What the rules of a service are judged by.
+struct Judge {
+  const State& state;
+  const ServiceName& service;
+  const ServiceSignals& signals;
+  Instant now;
+};
+
+// Whether there are as many results of each probe that the level reads as the rule wants.
+bool has_samples(const Judge& judge, const policy::Rule& rule, const policy::Rule::Level& level) {
+  for (const cel::Call& call : level.when.calls()) {
+    const auto signal = signal_call(call, judge.service);
+    if (!signal) continue;
+    const auto summary = summary_over(judge.state, signal->probe, samples_within(rule, *signal),
+                                      judge.now, Window::Latencies::none);
+    if (!summary || summary->samples < static_cast<std::uint64_t>(rule.samples)) return false;
+  }
+  return true;
+}
+
+cel::Value evaluate(const Judge& judge, const policy::Rule& rule,
+                    const policy::Rule::Level& level) {
+  cel::Value value = level.when.evaluate(judge.signals);
+  if (rule.samples == 0 || value.is_unknown() || has_samples(judge, rule, level)) return value;
+  return cel::Unknown{{"fewer than " + std::to_string(rule.samples) + " results"}};
+}
+
+// Whether data has been missing for so long that `no_data: alert` makes it the rule's severity. Not
+// while a level says what is wrong, nor while agents are awaited after a start.
+bool is_news(const Judge& judge, const policy::Rule& rule, RuleState& state, Outcome& outcome) {
+  if (rule.no_data != policy::NoData::alert || !state.undecided || outcome.level != nullptr ||
+      is_warming_up(judge.state, judge.now)) {
+    state.undecided_since.reset();
+    return false;
+  }
+  if (!state.undecided_since) state.undecided_since = judge.now;
+  const Instant due = *state.undecided_since + rule.silence;
+  if (due <= judge.now) return true;
+  at_first(outcome.next, due);
+  return false;
+}
+
+std::string what_is_missing(const cel::Value& value) {
+  if (!value.is_unknown()) return "it cannot be evaluated";
+  const auto& missing = value.as_unknown().missing;
+  return missing.empty() ? std::string("nothing is known") : *missing.begin();
+}
+
+Outcome judge_rule(const Judge& judge, const policy::Rule& rule, RuleState& state) {
+  const Instant now = judge.now;
   Outcome outcome;
   state.true_since.resize(rule.levels.size());
   state.undecided = false;
+  if (rule.no_data != policy::NoData::alert) state.no_data = false;
   // As far as the severity may sink: a level that is not decided, or true but not for long enough,
   // does not raise it but holds it up.
   std::optional<SeverityIndex> floor;
@@ -58,8 +110,8 @@ Outcome judge_rule(const policy::Rule& rule, RuleState& state, const cel::Activa
   for (std::size_t i = 0; i < rule.levels.size(); ++i) {
     const policy::Rule::Level& level = rule.levels[i];
     std::optional<Instant>& since = state.true_since[i];
-    const cel::Value value = level.when.evaluate(signals);
-    if (value.is_false()) {
+    const cel::Value value = evaluate(judge, rule, level);
+    if (value.is_false() || (!value.is_true() && rule.no_data == policy::NoData::ok)) {
       since.reset();
       continue;
     }
@@ -70,25 +122,36 @@ Outcome judge_rule(const policy::Rule& rule, RuleState& state, const cel::Activa
         continue;
       }
       at_first(outcome.next, *since + rule.hold);
-      // A severity that stands needs no second hold: data came back and says the same.
-      if (standing == nullptr && state.severity && level.severity <= *state.severity)
+      // A severity that stands needs no second hold: data came back and says the same. One that
+      // was raised because there was none has had no first one.
+      if (standing == nullptr && state.severity && !state.no_data &&
+          level.severity <= *state.severity)
         standing = &level;
     } else {
       since.reset();
+      if (!state.undecided && rule.no_data == policy::NoData::alert)
+        outcome.missing = what_is_missing(value);
       state.undecided = true;
     }
     if (!state.severity) continue;
     const SeverityIndex up_to = std::max(level.severity, *state.severity);
     floor = floor ? std::min(*floor, up_to) : up_to;
   }
+  const bool news = is_news(judge, rule, state, outcome);
+  if (news) floor = floor ? std::min(*floor, rule.no_data_severity) : rule.no_data_severity;
   std::optional<SeverityIndex> wanted = floor;
   if (outcome.level != nullptr && !is_worse(floor, outcome.level->severity))
     wanted = outcome.level->severity;
   else
     outcome.level = standing;
+  const auto before = state.severity;
   move_to(wanted, rule, state, now);
   if (state.lower_since) at_first(outcome.next, *state.lower_since + rule.keep);
   if (state.severity != wanted) outcome.level = nullptr;
+  if (news && is_worse(state.severity, before))
+    state.no_data = true;
+  else if (!state.severity || outcome.level != nullptr)
+    state.no_data = false;
   return outcome;
 }
 
@@ -111,10 +174,17 @@ void look_again(const State& state, const ServiceInputs& inputs, Instant now,
   for (const auto& [key, probe] : inputs.probes) {
     const ProbeView view = view_probe(state, key, *probe, now);
     if (view.next_stale) at_first(next, *view.next_stale);
-    if (!view.newest) continue;
-    const bool moves = *view.newest + inputs.longest > now || view.failing > 0;
-    if (inputs.ages || (inputs.grows && moves)) at_first(next, now + kLookEvery);
+    if (view.newest && (inputs.ages || (inputs.grows && view.failing > 0)))
+      at_first(next, now + kLookEvery);
   }
+  // Until results come, a window changes when a bucket leaves it.
+  const auto changes = [&](std::optional<Instant> at) {
+    if (at) at_first(next, std::max(*at, now + kLookEvery));
+  };
+  for (const auto& [key, window] : inputs.windows)
+    if (const Window* gathered = find_window(state, inputs.probes.at(key)))
+      changes(gathered->next_change(window, now));
+  for (const auto& [key, window] : inputs.trails) changes(next_change(state, key, window, now));
   for (const policy::Hours* hours : inputs.hours) at_first(next, hours->look_again(now));
   if (inputs.clock) at_first(next, now + kLookEvery);
   if (!inputs.probes.empty() && is_warming_up(state, now)) at_first(next, state.warm_up.until);
@@ -136,18 +206,26 @@ void judge_service(Turn& turn, const ServiceName& name) {
   const bool is_read = state.inputs->severities.contains(name);
   const cel::Value told = is_read ? severity_value(state, name) : cel::Value();
   const bool was_blind = mine.blind;
+  const bool was_no_data = mine.no_data;
+  const Judge judge{state, name, signals, turn.now};
   std::optional<Instant> next;
   const policy::Rule::Level* decided = nullptr;
+  const RuleState* silent = nullptr;  // raises the severity because data is missing
   std::string because;
   mine.rules.resize(service->rules.size());
   mine.severity.reset();
   for (std::size_t i = 0; i < service->rules.size(); ++i) {
     const policy::Rule& rule = service->rules[i];
-    const Outcome outcome = judge_rule(rule, mine.rules[i], signals, turn.now);
+    const Outcome outcome = judge_rule(judge, rule, mine.rules[i]);
     if (outcome.next) at_first(next, *outcome.next);
     if (is_worse(mine.rules[i].severity, mine.severity)) {
       mine.severity = mine.rules[i].severity;
       decided = nullptr;
+      silent = nullptr;
+    }
+    if (silent == nullptr && mine.rules[i].no_data && mine.rules[i].severity == mine.severity) {
+      silent = &mine.rules[i];
+      if (decided == nullptr) because = rule.name + ": no data (" + outcome.missing + ")";
     }
     if (decided == nullptr && outcome.level != nullptr && mine.rules[i].severity == mine.severity) {
       decided = outcome.level;
@@ -159,10 +237,19 @@ void judge_service(Turn& turn, const ServiceName& name) {
     mine.because = std::move(because);
     mine.shown = shown_since(state, *decided, name, turn.now);
   }
+  mine.no_data = mine.blind && silent != nullptr;
+  if (mine.no_data && (!was_no_data || is_worse(mine.severity, before))) {
+    mine.because = std::move(because);
+    mine.shown = silent->undecided_since.value_or(turn.now);
+  }
   mine.evaluated = turn.now;
+  if (inputs != state.inputs->services.end())
+    hold_baselines(state, name, mine, inputs->second, turn.now);
   if (inputs != state.inputs->services.end()) look_again(state, inputs->second, turn.now, next);
   follow_flapping(turn, name, mine.severity != before, next);
-  if (mine.severity != before || mine.blind != was_blind || awaits_news(mine))
+  if (was_no_data && mine.severity && !mine.blind) begin_stages_anew(turn, mine.open_incident);
+  if (mine.severity != before || mine.blind != was_blind || mine.no_data != was_no_data ||
+      awaits_news(mine))
     service_judged(turn, name);
   if (awaits_news(mine) && !mine.blind) at_first(next, turn.now + kLookEvery);
   state.service_alarms.set(name, next);

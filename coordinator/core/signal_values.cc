@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/limits.h"
+#include "coordinator/core/baseline.h"
 #include "coordinator/core/service_signals.h"
 #include "coordinator/core/tally.h"
 #include "coordinator/core/warm_up.h"
@@ -122,6 +123,10 @@ cel::Value quantile(const Window::Summary& summary, double q, const ProbeKey& ke
   return *found;
 }
 
+bool is_quantile(Signal signal) {
+  return signal == Signal::p50 || signal == Signal::p95 || signal == Signal::p99;
+}
+
 // Of a probe that has a fresh vantage point.
 cel::Value windowed(const Window::Summary& summary, const SignalCall& call) {
   if (call.signal == Signal::samples) return static_cast<std::int64_t>(summary.samples);
@@ -183,7 +188,8 @@ ProbeView view_probe(const State& state, const ProbeKey& key, Instant now) {
 }
 
 std::optional<Window::Summary> summary_over(const State& state, const ProbeKey& key,
-                                            Duration window, Instant now) {
+                                            Duration window, Instant now,
+                                            Window::Latencies latencies) {
   if (!state.inputs) return std::nullopt;
   const auto inputs = state.inputs->probes.find(key);
   if (inputs == state.inputs->probes.end() ||
@@ -191,7 +197,7 @@ std::optional<Window::Summary> summary_over(const State& state, const ProbeKey& 
     return std::nullopt;
   const Window* gathered = find_window(state, &inputs->second);
   if (gathered == nullptr) return std::nullopt;
-  return gathered->over(window, now);
+  return gathered->over(window, now, latencies);
 }
 
 cel::Value ServiceSignals::variable(std::string_view path) const {
@@ -232,7 +238,7 @@ cel::Value ServiceSignals::other(int id, std::span<const cel::Value> arguments) 
 
 cel::Value ServiceSignals::call(int id, std::span<const cel::Value> arguments) const {
   if (!policy::is_of_probe(static_cast<Signal>(id))) return other(id, arguments);
-  const auto call = signal_call(id, arguments, service_);
+  auto call = signal_call(id, arguments, service_);
   if (!call) return cel::Error{"a signal takes the name of a probe and, some, a window or value"};
   if (!state_.inputs) return missing(call->probe, "no policy");
   const auto inputs = state_.inputs->probes.find(call->probe);
@@ -264,7 +270,15 @@ cel::Value ServiceSignals::call(int id, std::span<const cel::Value> arguments) c
     default:
       break;
   }
-  const auto summary = summary_over(state_, call->probe, call->window, now_);
+  if (const auto live = live_signal(call->signal)) {
+    const auto mine = state_.services.find(service_);
+    if (mine != state_.services.end() && mine->second.held_at)
+      return held_value(mine->second, *call);
+    call->signal = *live;
+  }
+  const auto summary =
+      summary_over(state_, call->probe, call->window, now_,
+                   is_quantile(call->signal) ? Window::Latencies::all : Window::Latencies::none);
   if (!summary) return missing(call->probe, "no fresh result");
   return windowed(*summary, *call);
 }

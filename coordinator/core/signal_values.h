@@ -34,7 +34,8 @@ struct ProbeView {
 
 // All vantage points' results within the window; empty when none of them is fresh.
 [[nodiscard]] std::optional<Window::Summary> summary_over(const State& state, const ProbeKey& key,
-                                                          Duration window, Instant now);
+                                                          Duration window, Instant now,
+                                                          Window::Latencies latencies);
 
 // What the expressions of a service read: facts, service and the signals of policy/signals.h. Holds
 // references: must not outlive `state`, which must not change meanwhile.

@@ -20,6 +20,7 @@
 #include "coordinator/core/trail.h"
 #include "coordinator/core/window.h"
 #include "coordinator/policy/policy.h"
+#include "coordinator/policy/signals.h"
 
 namespace firebreak::core {
 
@@ -276,11 +277,22 @@ struct Validation {
   Verdict verdict = Verdict::running;
 };
 
+// A number that stands still (baseline.h): of a duration its microseconds.
+struct Baseline {
+  policy::Signal signal = policy::Signal::baseline_p95;
+  ProbeKey probe;
+  Duration window{};
+  double value = 0;
+};
+
 struct RuleState {
   std::vector<std::optional<Instant>> true_since;  // per level
   std::optional<policy::SeverityIndex> severity;   // what it contributes now
   std::optional<Instant> lower_since;              // a lower severity lasts since
   bool undecided = false;                          // a level could not be evaluated
+  // Of a rule with no_data: alert.
+  std::optional<Instant> undecided_since;  // that alone is no news: a probe may be late
+  bool no_data = false;  // the severity was raised because data is missing, not by a level
 };
 struct ServiceState {
   std::vector<RuleState> rules;
@@ -289,6 +301,8 @@ struct ServiceState {
   Instant shown{};      // the first result that showed what the rule says
   bool blind = false;   // the severity stands though no rule says so now (data is missing, or
                         // keep_for): nothing is done
+  // The severity was raised because data is missing: blind, but people are told.
+  bool no_data = false;
   IncidentId open_incident;
   // A person resolved the incident while its rules held: another one is opened only for worse.
   std::optional<policy::SeverityIndex> dismissed;
@@ -297,6 +311,8 @@ struct ServiceState {
   std::optional<Instant> released;  // when that ceased to explain it: what is newer counts
   std::size_t hosts_noted = 0;      // failing ones of one probe, when Incident::hosts was filled
   FlapState flaps;
+  std::optional<Instant> held_at;   // the baselines stand still since
+  std::vector<Baseline> baselines;  // then; at most one per call in the service's rules
 };
 
 struct FactState {

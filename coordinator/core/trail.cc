@@ -115,11 +115,13 @@ void follow(State& state, const ProbeKey& key, const ProbeInputs& inputs, const 
   trail.add(at, value);
 }
 
-const Trail* find_trail(const State& state, const ProbeKey& key, const AgentName& agent) {
+std::optional<Instant> next_change(const State& state, const ProbeKey& key, Duration window,
+                                   Instant now) {
+  std::optional<Instant> next;
   const auto trails = state.trails.find(key);
-  if (trails == state.trails.end()) return nullptr;
-  const auto trail = trails->second.find(agent);
-  return trail == trails->second.end() ? nullptr : &trail->second;
+  if (trails == state.trails.end()) return next;
+  for (const auto& [agent, trail] : trails->second) at_first(next, trail.next_change(window, now));
+  return next;
 }
 
 void forget_trail(State& state, const ProbeKey& key, const AgentName& agent) {

@@ -58,8 +58,9 @@ class Trail {
 // Takes the value into the trail of this vantage point; only for a probe with ProbeInputs::trail.
 void follow(State& state, const ProbeKey& key, const ProbeInputs& inputs, const AgentName& agent,
             Instant at, double value);
-[[nodiscard]] const Trail* find_trail(const State& state, const ProbeKey& key,
-                                      const AgentName& agent);
+// When what delta() and rate() say over that window changes with time alone.
+[[nodiscard]] std::optional<Instant> next_change(const State& state, const ProbeKey& key,
+                                                 Duration window, Instant now);
 // The vantage point is none any more.
 void forget_trail(State& state, const ProbeKey& key, const AgentName& agent);
 // As State::inputs and the agents' series ask for them.

@@ -2,6 +2,7 @@
 #include "coordinator/core/window.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <utility>
 
@@ -9,29 +10,24 @@ namespace firebreak::core {
 
 namespace {
 
-constexpr std::size_t kBins = 80;
-constexpr double kFirstEdgeUs = 100;
-constexpr double kBinsPerDoubling = 4;
-
-// The greatest latency of each bin. Rounded down, so that an edge over the least whole microsecond
-// above the edge before it is never more than the factor.
-std::array<std::int64_t, kBins> make_edges() {
-  std::array<std::int64_t, kBins> edges{};
-  for (std::size_t i = 0; i < kBins; ++i)
-    edges[i] = static_cast<std::int64_t>(kFirstEdgeUs *
-                                         std::exp2(static_cast<double>(i + 1) / kBinsPerDoubling));
-  return edges;
-}
-
-const std::array<std::int64_t, kBins>& edges() {
-  static const std::array<std::int64_t, kBins> kEdges = make_edges();
-  return kEdges;
-}
+constexpr int kBinsPerDoublingLog2 = 6;
+constexpr std::int64_t kBinsPerDoubling = 1 << kBinsPerDoublingLog2;
 
 std::size_t bin_of(std::int64_t latency_us) {
-  const auto found = std::lower_bound(edges().begin(), edges().end(), latency_us);
-  // The last bin is open above: its quantile is the greatest latency.
-  return std::min(static_cast<std::size_t>(found - edges().begin()), kBins - 1);
+  if (latency_us < kBinsPerDoubling)
+    return static_cast<std::size_t>(std::max<std::int64_t>(latency_us, 0));
+  const int shift = static_cast<int>(std::bit_width(static_cast<std::uint64_t>(latency_us))) - 1 -
+                    kBinsPerDoublingLog2;
+  const std::int64_t bin = shift * kBinsPerDoubling + (latency_us >> shift);
+  return std::min(static_cast<std::size_t>(bin), Window::kBins - 1);
+}
+
+// The greatest latency of a bin.
+std::int64_t edge_of(std::size_t bin) {
+  const auto number = static_cast<std::int64_t>(bin);
+  if (number < kBinsPerDoubling) return number;
+  const std::int64_t shift = number / kBinsPerDoubling - 1;
+  return ((number % kBinsPerDoubling + kBinsPerDoubling + 1) << shift) - 1;
 }
 
 // Buckets are open below and closed above, as windows are: results at whole seconds are counted
@@ -52,17 +48,36 @@ void add_values(Into& into, std::uint32_t count, double sum, double least, doubl
 
 }  // namespace
 
+void Window::Bucket::add_latency(std::int64_t latency_us, std::uint32_t count) {
+  add_bin(bin_of(latency_us), count);
+}
+
+void Window::Bucket::add_bin(std::size_t bin, std::uint32_t count) {
+  const auto wanted = static_cast<std::uint16_t>(std::min(bin, kBins - 1));
+  const auto place =
+      std::lower_bound(latencies.begin(), latencies.end(), wanted,
+                       [](const Bin& one, std::uint16_t value) { return one.number < value; });
+  if (place != latencies.end() && place->number == wanted) {
+    place->count += count;
+    return;
+  }
+  latencies.insert(place, Bin{wanted, count});
+  if (latencies.size() <= limits::kSketchBinsMax) return;
+  latencies[1].count += latencies[0].count;
+  latencies.erase(latencies.begin());
+}
+
 std::optional<Duration> Window::Summary::quantile(double q) const {
   std::uint64_t total = 0;
-  for (const std::uint32_t count : histogram) total += count;
+  for (std::size_t i = first_bin; i <= last_bin; ++i) total += histogram[i];
   if (total == 0) return std::nullopt;
 
   const double wanted = std::ceil(std::clamp(q, 0.0, 1.0) * static_cast<double>(total));
   const auto rank = std::max(static_cast<std::uint64_t>(wanted), std::uint64_t{1});
   std::uint64_t seen = 0;
-  for (std::size_t i = 0; i + 1 < histogram.size(); ++i) {
+  for (std::size_t i = first_bin; i <= last_bin && i + 1 < kBins; ++i) {
     seen += histogram[i];
-    if (seen >= rank) return std::min(Duration{edges()[i]}, latency_max);
+    if (seen >= rank) return std::min(Duration{edge_of(i)}, latency_max);
   }
   return latency_max;
 }
@@ -98,7 +113,7 @@ void Window::take_in(const std::vector<Bucket>& buckets, Duration width) {
     into->latency_sum_us += from.latency_sum_us;
     into->latency_max_us = std::max(into->latency_max_us, from.latency_max_us);
     add_values(*into, from.values, from.value_sum, from.value_min, from.value_max);
-    for (std::size_t i = 0; i < kBins; ++i) into->histogram[i] += from.histogram[i];
+    for (const Bucket::Bin& bin : from.latencies) into->add_bin(bin.number, bin.count);
   }
 }
 
@@ -132,8 +147,12 @@ Window::Bucket* Window::bucket_at(Instant at) {
   const std::int64_t number = number_of(at, width_);
   Bucket& bucket = buckets_[static_cast<std::size_t>(number) % buckets_.size()];
   if (bucket.number != number) {
+    // What it has allocated is used again.
+    std::vector<Bucket::Bin> latencies = std::move(bucket.latencies);
+    latencies.clear();
     bucket = Bucket{};
     bucket.number = number;
+    bucket.latencies = std::move(latencies);
   }
   return &bucket;
 }
@@ -149,16 +168,30 @@ void Window::add(Instant at, const Sample& sample) {
   if (sample.failed) ++bucket->failures;
   bucket->latency_sum_us += latency_us;
   bucket->latency_max_us = std::max(bucket->latency_max_us, latency_us);
-  ++bucket->histogram[bin_of(latency_us)];
+  bucket->add_latency(latency_us, 1);
   if (sample.value && std::isfinite(*sample.value))
     add_values(*bucket, 1, *sample.value, *sample.value, *sample.value);
 }
 
-Window::Summary Window::over(Duration window, Instant now) const {
+std::int64_t Window::first_number(Duration window, Instant now) const {
+  const Instant after = std::max(now - std::min(window, span_), Instant{});
+  return number_of(after + Duration{1}, width_);
+}
+
+std::optional<Instant> Window::next_change(Duration window, Instant now) const {
+  if (buckets_.empty() || window <= Duration{0} || now <= Instant{}) return std::nullopt;
+  const std::int64_t first = first_number(window, now);
+  std::optional<std::int64_t> oldest;
+  for (const Bucket& bucket : buckets_)
+    if (bucket.number >= first) oldest = std::min(oldest.value_or(bucket.number), bucket.number);
+  if (!oldest) return std::nullopt;
+  return Instant{(*oldest + 1) * width_} + std::min(window, span_);
+}
+
+Window::Summary Window::over(Duration window, Instant now, Latencies latencies) const {
   Summary summary;
   if (buckets_.empty() || window <= Duration{0} || now <= Instant{}) return summary;
-  const Instant after = std::max(now - std::min(window, span_), Instant{});
-  const std::int64_t first = number_of(after + Duration{1}, width_);
+  const std::int64_t first = first_number(window, now);
   const std::int64_t last = number_of(now, width_);
   for (const Bucket& bucket : buckets_) {
     if (bucket.number < first || bucket.number > last) continue;
@@ -167,7 +200,10 @@ Window::Summary Window::over(Duration window, Instant now) const {
     summary.latency_sum += Duration{bucket.latency_sum_us};
     summary.latency_max = std::max(summary.latency_max, Duration{bucket.latency_max_us});
     add_values(summary, bucket.values, bucket.value_sum, bucket.value_min, bucket.value_max);
-    for (std::size_t i = 0; i < kBins; ++i) summary.histogram[i] += bucket.histogram[i];
+    if (latencies == Latencies::none || bucket.latencies.empty()) continue;
+    for (const Bucket::Bin& bin : bucket.latencies) summary.histogram[bin.number] += bin.count;
+    summary.first_bin = std::min(summary.first_bin, std::size_t{bucket.latencies.front().number});
+    summary.last_bin = std::max(summary.last_bin, std::size_t{bucket.latencies.back().number});
   }
   return summary;
 }

@@ -12,16 +12,20 @@
 
 namespace firebreak::core {
 
-// Latency quantiles come from a histogram of 80 bins, a factor 2^(1/4) apart from 100 us to 88 s,
-// so that a quantile in that range is at most 19 % above the true one (and never above the window's
-// greatest).
+// Latency quantiles come from a sketch: bins of whole microseconds up to 64 us, above it 64 for
+// each doubling. A quantile is never below the true one, at most 1/64 (1.6 %) above it, and never
+// above the window's greatest. Only bins that hold something take memory; of a bucket with more
+// than limits::kSketchBinsMax of them the lowest become one, whose quantiles are too high. Sketches
+// are added bin by bin, in any order.
 class Window {
  public:
+  static constexpr std::size_t kBins = 2048;  // up to 38 hours; the last one is open above
   struct Sample {
     bool failed = false;
     Duration latency{};
     std::optional<double> value;
   };
+  enum class Latencies { all, none };  // none: no quantiles, which cost most
   struct Summary {
     std::uint64_t samples = 0;
     std::uint64_t failures = 0;
@@ -29,7 +33,8 @@ class Window {
     Duration latency_max{};
     std::uint64_t values = 0;
     double value_sum = 0, value_min = 0, value_max = 0;
-    std::array<std::uint32_t, 80> histogram{};
+    std::array<std::uint32_t, kBins> histogram{};
+    std::size_t first_bin = kBins, last_bin = 0;                     // of those that hold something
     [[nodiscard]] std::optional<Duration> quantile(double q) const;  // empty without samples
   };
 
@@ -43,7 +48,11 @@ class Window {
   void add(Instant at, const Sample& sample);
   // Over (now - window, now]; exact to one bucket (span / kWindowBuckets, at least 1 s), never
   // shorter than asked.
-  [[nodiscard]] Summary over(Duration window, Instant now) const;
+  [[nodiscard]] Summary over(Duration window, Instant now,
+                             Latencies latencies = Latencies::all) const;
+
+  // When the first of the results in that window leaves it; empty: there is none.
+  [[nodiscard]] std::optional<Instant> next_change(Duration window, Instant now) const;
 
   // What it remembers, for whoever writes it down: the ring as it is, empty buckets among them.
   struct Bucket {
@@ -51,7 +60,14 @@ class Window {
     std::uint32_t samples = 0, failures = 0, values = 0;
     std::int64_t latency_sum_us = 0, latency_max_us = 0;
     double value_sum = 0, value_min = 0, value_max = 0;
-    std::array<std::uint32_t, 80> histogram{};
+    struct Bin {
+      std::uint16_t number = 0;
+      std::uint32_t count = 0;
+      friend bool operator==(const Bin&, const Bin&) = default;
+    };
+    std::vector<Bin> latencies;  // those that hold something, in order
+    void add_latency(std::int64_t latency_us, std::uint32_t count);
+    void add_bin(std::size_t bin, std::uint32_t count);  // below kBins
   };
   [[nodiscard]] const std::vector<Bucket>& buckets() const { return buckets_; }
   [[nodiscard]] Instant newest() const { return newest_; }
@@ -61,6 +77,7 @@ class Window {
  private:
   void take_in(const std::vector<Bucket>& buckets, Duration width);
   void allocate();
+  [[nodiscard]] std::int64_t first_number(Duration window, Instant now) const;
   [[nodiscard]] Bucket* bucket_at(Instant at);
   Duration span_{};
   Duration width_{};

@@ -305,8 +305,27 @@ Object rule() {
        {"for", duration({}, 24h), "0s", "a level must be true for so long before it counts", "2m"},
        {"keep_for", duration({}, 24h), "0s",
         "a lower severity, or none, must last for so long before it counts", "1m"},
+       {"samples", whole(1, 1'000'000), "none",
+        "a level is undecided with fewer results of a probe that it reads, in the signal's window; "
+        "of a signal without one in the rule's longest, or in `for`",
+        "1"},
+       {"no_data",
+        any_of({words({"unknown", "alert", "ok"}), object("no-data", "`{alert: SEVERITY}`")}),
+        "`unknown`",
+        "what it means that the rule is [undecided](expressions.md#three-answers), see below",
+        "unknown"},
        {"name", text("text", kShownBytesMax), "`SERVICE/NUMBER`", "shown to people",
         "shop is down"}}};
+}
+
+Object no_data() {
+  return {"no-data",
+          "the severity of missing data",
+          {{"alert", named("severity"), "required", "what missing data means", "P1"}},
+          {},
+          {},
+          {},
+          true};
 }
 
 std::vector<Object> actions() {
@@ -520,7 +539,7 @@ const File& policy_keys() {
     File file{"firebreak policy",
               "coordinator/policy/keys.cc",
               {policy_file(), severity(), fact(), service(), http(), postgres(), redis(), queue(),
-               rule()}};
+               rule(), no_data()}};
     for (auto&& group :
          {receivers(), probes(), actions(), playbooks(), checks(), scope(), people()})
       file.objects.insert(file.objects.end(), group.begin(), group.end());

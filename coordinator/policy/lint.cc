@@ -86,6 +86,7 @@ class Linter {
                      const Node& key);
   void look_at_condition(const Service& service, const cel::Program& program, const Node& node);
   void look_at_sample_counts(const Service& service, const Condition& condition, const Node& node);
+  void look_at_samples(const Service& service, const Rule& rule, const Node& node);
   void look_at_check(const Service& service, const Check& check, const Node& node);
   void look_at_probe(const Service& service, const Probe& probe, const yaml::Entry& entry);
   void look_at_playbook(const Playbook& playbook, const Node& node);
@@ -151,6 +152,7 @@ void Linter::look_at_rule(const Service& service, const Rule& rule, const RulePl
     look_at_condition(service, rule.levels[i].when, node);
     look_at_sample_counts(service, levels.back().condition, node);
   }
+  look_at_samples(service, rule, places.rule);
 }
 
 // The last of `levels`; the others are more severe.
@@ -223,6 +225,29 @@ void Linter::look_at_sample_counts(const Service& service, const Condition& cond
       say("too-few-samples", node,
           "one agent makes at most " + std::to_string(most) + " results of '" + key->probe.str() +
               "' in that window, and " + (over ? "more than " : "") + format_count(wanted) +
+              " are asked for",
+          kFewSamples);
+    }
+}
+
+// samples: 20
+void Linter::look_at_samples(const Service& service, const Rule& rule, const Node& node) {
+  if (rule.samples == 0) return;
+  std::set<ProbeKey> told;
+  for (const Rule::Level& level : rule.levels)
+    for (const cel::Call& call : level.when.calls()) {
+      const auto key = probe_of(call, service.name);
+      const Probe* probe = key ? policy_.find_probe(*key) : nullptr;
+      if (probe == nullptr) continue;
+      Duration within = rule.samples_within;
+      if (call.arguments.size() > 1 && call.arguments[1].constant &&
+          call.arguments[1].constant->is(cel::Value::Kind::duration))
+        within = call.arguments[1].constant->as_duration();
+      const std::int64_t most = most_results(*probe, within);
+      if (rule.samples <= most || !told.insert(*key).second) continue;
+      say("too-few-samples", child(node, "samples"),
+          "one agent makes at most " + std::to_string(most) + " results of '" + key->probe.str() +
+              "' within " + format_duration(within) + ", and " + std::to_string(rule.samples) +
               " are asked for",
           kFewSamples);
     }

@@ -33,6 +33,8 @@ constexpr std::array<std::pair<std::string_view, Mode>, 3> kModes{
     {{"observe", Mode::observe}, {"advise", Mode::advise}, {"enforce", Mode::enforce}}};
 constexpr std::array<std::pair<std::string_view, CheckFrom>, 2> kFrom{
     {{"one", CheckFrom::one}, {"all", CheckFrom::all}}};
+constexpr std::array<std::pair<std::string_view, NoData>, 3> kNoData{
+    {{"unknown", NoData::unknown}, {"alert", NoData::alert}, {"ok", NoData::ok}}};
 constexpr std::array<std::pair<std::string_view, FactType>, 4> kFactTypes{
     {{"bool", FactType::boolean},
      {"int", FactType::integer},
@@ -99,6 +101,9 @@ class Loader {
   void read_group(const Node& key, const Node& value);
   void read_agent_watch();
   void read_rule(const Node& node);
+  // Returns the severity that it names, if it does.
+  std::optional<SeverityIndex> read_no_data(const Node& node, Rule& rule);
+  void settle_no_data(const Service& service, const Node& samples, Rule& rule);
   void read_action(const Node& key, const Node& value);
   HostAction read_host_action(const Node& node);
   HttpAction read_http_action(const Node& node);
@@ -583,6 +588,47 @@ void Loader::note_severity_reads(const ServiceName& reader, const cel::Program& 
   }
 }
 
+std::optional<SeverityIndex> Loader::read_no_data(const Node& node, Rule& rule) {
+  if (!node) return std::nullopt;
+  if (node.kind() != yaml::Kind::map) {
+    rule.no_data = node.as_enum(problems_, kNoData).value_or(NoData::unknown);
+    return std::nullopt;
+  }
+  MapReader reader(node, "'no_data'", problems_);
+  rule.no_data = NoData::alert;
+  const Node severity = reader.required("alert");
+  return severity ? severity_named(severity) : std::nullopt;
+}
+
+// What follows from the rule's levels: the time over which samples are counted, and how long data
+// must be missing before that is news: until the slowest probe it reads would be stale.
+void Loader::settle_no_data(const Service& service, const Node& samples, Rule& rule) {
+  Duration longest{};
+  Duration stale{};
+  const auto read_probe_of_rule = [&](const Probe& probe) {
+    stale = std::max(stale, 3 * probe.spec.every + probe.spec.timeout + limits::kDeliverySlack);
+  };
+  for (const Rule::Level& level : rule.levels)
+    for (const cel::Call& call : level.when.calls()) {
+      if (const auto key = probe_of(call, service.name))
+        if (const Probe* probe = policy_.find_probe(*key)) read_probe_of_rule(*probe);
+      if (const auto other = service_of(call);
+          other && static_cast<Signal>(call.id) == Signal::service_status)
+        if (const Service* read = policy_.find_service(*other))
+          std::ranges::for_each(read->probes, read_probe_of_rule);
+      if (call.arguments.size() > 1 && call.arguments[1].constant &&
+          call.arguments[1].constant->is(cel::Value::Kind::duration))
+        longest = std::max(longest, call.arguments[1].constant->as_duration());
+    }
+  rule.samples_within = longest > Duration{0} ? longest : rule.hold;
+  if (rule.samples > 0 && rule.samples_within == Duration{0})
+    problems_.error(samples.place(),
+                    "nothing says over which time they are counted: give a signal of the rule a "
+                    "window, or the rule a 'for'");
+  rule.silence = std::max(rule.hold, stale);
+  if (rule.samples > 0) rule.silence = std::max(rule.silence, rule.samples_within);
+}
+
 void Loader::read_rule(const Node& node) {
   MapReader reader(node, "a rule", problems_);
   const Node service_node = reader.required("service");
@@ -594,6 +640,10 @@ void Loader::read_rule(const Node& node) {
   if (const auto keep =
           reader.optional("keep_for").as_duration(problems_, Duration{0}, std::chrono::hours(24)))
     rule.keep = *keep;
+  const Node samples = reader.optional("samples");
+  if (const auto count = samples.as_int(problems_, 1, 1'000'000))
+    rule.samples = static_cast<int>(*count);
+  const auto no_data_severity = read_no_data(reader.optional("no_data"), rule);
   const Node name = reader.optional("name");
   const Node levels = reader.required("severity");
   std::vector<std::pair<Rule::Level, yaml::Entry>> read;
@@ -613,6 +663,11 @@ void Loader::read_rule(const Node& node) {
     places.levels.push_back(entry);
   }
   places_.services[service->name].rules.push_back(std::move(places));
+  settle_no_data(*service, samples, rule);
+  if (no_data_severity)
+    rule.no_data_severity = *no_data_severity;
+  else if (!rule.levels.empty())
+    rule.no_data_severity = rule.levels.back().severity;
   rule.name = name ? name.as_string(problems_, 128).value_or("")
                    : service->name.str() + "/" + std::to_string(service->rules.size() + 1);
   service->rules.push_back(std::move(rule));

@@ -87,6 +87,13 @@ struct Probe {
   int need = 0;
 };
 
+// What a rule means that cannot be decided.
+enum class NoData {
+  unknown,  // it neither raises nor lowers a severity
+  alert,    // it holds at Rule::no_data_severity, and nothing but telling people is done about it
+  ok,       // its undecided levels are false
+};
+
 // expression -> severity. The first level (most severe first) that is true is the rule's severity.
 struct Rule {
   struct Level {
@@ -97,6 +104,13 @@ struct Rule {
   std::vector<Level> levels;
   Duration hold{};  // `for`: must be true that long
   Duration keep{};  // `keep_for`: a lower or absent severity must last that long before it counts
+  // A level with fewer results of a probe that it reads is not decided. They are counted over the
+  // signal's own window, or else over samples_within: the rule's longest window, or `for`.
+  int samples = 0;
+  Duration samples_within{};
+  NoData no_data = NoData::unknown;
+  SeverityIndex no_data_severity = 0;  // of NoData::alert
+  Duration silence{};                  // not decided for so long, before NoData::alert counts
 };
 
 enum class CheckFrom { one, all };  // one agent of the service, or all that are attached

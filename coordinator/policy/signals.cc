@@ -26,12 +26,23 @@ constexpr Shape kNow[] = {
 };
 // (probe, window)
 constexpr Shape kWindowed[] = {
-    {"min_value", Signal::min_value, Kind::real},   {"max_value", Signal::max_value, Kind::real},
-    {"avg_value", Signal::avg_value, Kind::real},   {"mean", Signal::mean, Kind::duration},
-    {"max", Signal::max, Kind::duration},           {"p50", Signal::p50, Kind::duration},
-    {"p95", Signal::p95, Kind::duration},           {"p99", Signal::p99, Kind::duration},
-    {"error_rate", Signal::error_rate, Kind::real}, {"samples", Signal::samples, Kind::integer},
-    {"delta", Signal::delta, Kind::real},           {"rate", Signal::rate, Kind::real},
+    {"min_value", Signal::min_value, Kind::real},
+    {"max_value", Signal::max_value, Kind::real},
+    {"avg_value", Signal::avg_value, Kind::real},
+    {"mean", Signal::mean, Kind::duration},
+    {"max", Signal::max, Kind::duration},
+    {"p50", Signal::p50, Kind::duration},
+    {"p95", Signal::p95, Kind::duration},
+    {"p99", Signal::p99, Kind::duration},
+    {"error_rate", Signal::error_rate, Kind::real},
+    {"samples", Signal::samples, Kind::integer},
+    {"delta", Signal::delta, Kind::real},
+    {"rate", Signal::rate, Kind::real},
+    {"baseline_mean", Signal::baseline_mean, Kind::duration},
+    {"baseline_p50", Signal::baseline_p50, Kind::duration},
+    {"baseline_p95", Signal::baseline_p95, Kind::duration},
+    {"baseline_p99", Signal::baseline_p99, Kind::duration},
+    {"baseline_error_rate", Signal::baseline_error_rate, Kind::real},
 };
 // (probe, label)
 constexpr Shape kGrouped[] = {

@@ -43,6 +43,11 @@ enum class Signal : int {
   service_status,        // (service) string: its worst probe's
   now,                   // () timestamp
   within,                // (times, zone) bool: hours.h
+  baseline_mean,
+  baseline_p50,
+  baseline_p95,
+  baseline_p99,         // (probe, window) duration: as before something was wrong with the service
+  baseline_error_rate,  // (probe, window) double
 };
 
 // Whether the first argument is a probe.

@@ -2,8 +2,10 @@
 // series has) is found again, as the core finds it.
 #include <firebreak/v1/snapshot.pb.h>
 
+#include <cmath>
 #include <utility>
 
+#include "coordinator/core/baseline.h"
 #include "coordinator/core/inputs.h"
 #include "coordinator/core/silences.h"
 #include "coordinator/core/tally.h"
@@ -19,6 +21,13 @@ core::Verdict get(pb::SnapshotVerdict from, Reader& reader) {
   return reader.enumerator(from, core::Verdict::inconclusive, "verdict");
 }
 
+// Earlier versions had 80 bins, a factor of 2^(1/4) apart from 100 us on; the last was open above.
+constexpr std::uint32_t kOldBins = 80;
+std::int64_t old_edge_us(std::uint32_t bin, std::int64_t latency_max_us) {
+  if (bin + 1 >= kOldBins) return latency_max_us;
+  return std::min(static_cast<std::int64_t>(100 * std::exp2((bin + 1) / 4.0)), latency_max_us);
+}
+
 core::Window::Bucket get(const pb::SnapshotSeries::Bucket& from, Reader& reader) {
   core::Window::Bucket to;
   to.number = from.number();
@@ -30,13 +39,17 @@ core::Window::Bucket get(const pb::SnapshotSeries::Bucket& from, Reader& reader)
   to.value_sum = from.value_sum();
   to.value_min = from.value_min();
   to.value_max = from.value_max();
-  if (from.bin_size() != from.count_size()) reader.fail("window: columns of different lengths");
-  for (int i = 0; i < std::min(from.bin_size(), from.count_size()); ++i) {
-    if (from.bin(i) >= to.histogram.size()) {
-      reader.fail("window: a bin that cannot be");
-      break;
-    }
-    to.histogram.at(from.bin(i)) = from.count(i);
+  if (from.bin_size() != from.count_size() || from.sketch_bin_size() != from.sketch_count_size()) {
+    reader.fail("window: columns of different lengths");
+    return to;
+  }
+  for (int i = 0; i < from.bin_size(); ++i) {
+    if (from.bin(i) >= kOldBins) reader.fail("window: a bin that cannot be");
+    to.add_latency(old_edge_us(from.bin(i), to.latency_max_us), from.count(i));
+  }
+  for (int i = 0; i < from.sketch_bin_size(); ++i) {
+    if (from.sketch_bin(i) >= core::Window::kBins) reader.fail("window: a bin that cannot be");
+    to.add_bin(from.sketch_bin(i), from.sketch_count(i));
   }
   return to;
 }
@@ -71,6 +84,8 @@ core::RuleState get(const pb::SnapshotService::Rule& from) {
   if (from.has_severity()) to.severity = from.severity();
   if (from.has_lower_since_us()) to.lower_since = instant(from.lower_since_us());
   to.undecided = from.undecided();
+  if (from.has_undecided_since_us()) to.undecided_since = instant(from.undecided_since_us());
+  to.no_data = from.no_data();
   return to;
 }
 
@@ -399,6 +414,7 @@ void StateDecoder::Parts::take(const pb::SnapshotTrail& from) {
     points.push_back({from_ago(from.at(i)), from.value(i), from.risen(i)});
   core::Trail& to = state_.trails[key][agent_->name];
   to.configure(inputs->second.trail);
+  if (!points.empty() && points.back().at > state_.now) reader_.fail("a trail of the future");
   if (!to.restore(points)) reader_.fail("trail: values that cannot be");
 }
 
@@ -409,12 +425,23 @@ void StateDecoder::Parts::take(const pb::SnapshotService& from) {
   to.because = from.because();
   to.shown = instant(from.shown_us());
   to.blind = from.blind();
+  to.no_data = from.no_data();
   to.open_incident = IncidentId(from.open_incident());
   if (from.has_dismissed()) to.dismissed = from.dismissed();
   to.evaluated = instant(from.evaluated_us());
   to.symptom_of = IncidentId(from.symptom_of());
   if (from.has_released_us()) to.released = instant(from.released_us());
   to.hosts_noted = from.hosts_noted();
+  for (const auto& held : from.baselines()) {
+    const auto signal = core::baseline_named(held.signal());
+    if (!signal) return reader_.fail("a baseline of a signal that this version does not know");
+    constexpr double kMost = 1e18;  // 30,000 years in microseconds
+    if (!(held.value() >= 0 && held.value() <= kMost))
+      return reader_.fail("a baseline that cannot be");
+    to.baselines.push_back(
+        {*signal, get_key(held.probe(), reader_), Duration{held.window_us()}, held.value()});
+  }
+  if (from.has_baselines_at_us()) to.held_at = instant(from.baselines_at_us());
   for (const auto& stale : from.stale())
     stale_.emplace_back(ProbeKey{ServiceName(from.name()), ProbeName(stale.probe())},
                         instant(stale.at_us()));

@@ -8,6 +8,7 @@
 #include <openssl/evp.h>
 
 #include "common/assert.h"
+#include "coordinator/core/baseline.h"
 #include "coordinator/core/inputs.h"
 #include "coordinator/core/tally.h"
 #include "coordinator/store/codec_parts.h"
@@ -232,10 +233,9 @@ void put(const core::Window& from, pb::SnapshotSeries::Window& to) {
     added.set_value_sum(bucket.value_sum);
     added.set_value_min(bucket.value_min);
     added.set_value_max(bucket.value_max);
-    for (std::size_t bin = 0; bin < bucket.histogram.size(); ++bin) {
-      if (bucket.histogram[bin] == 0) continue;
-      added.add_bin(static_cast<std::uint32_t>(bin));
-      added.add_count(bucket.histogram[bin]);
+    for (const core::Window::Bucket::Bin& bin : bucket.latencies) {
+      added.add_sketch_bin(bin.number);
+      added.add_sketch_count(bin.count);
     }
   }
 }
@@ -287,17 +287,28 @@ void Encoder::add_service(const ServiceName& name, const core::ServiceState& ser
     if (rule.severity) added.set_severity(*rule.severity);
     if (rule.lower_since) added.set_lower_since_us(unix_us(*rule.lower_since));
     added.set_undecided(rule.undecided);
+    if (rule.undecided_since) added.set_undecided_since_us(unix_us(*rule.undecided_since));
+    added.set_no_data(rule.no_data);
   }
   if (service.severity) to.set_severity(*service.severity);
   to.set_because(service.because);
   to.set_shown_us(unix_us(service.shown));
   to.set_blind(service.blind);
+  to.set_no_data(service.no_data);
   to.set_open_incident(service.open_incident.str());
   if (service.dismissed) to.set_dismissed(*service.dismissed);
   to.set_evaluated_us(unix_us(service.evaluated));
   to.set_symptom_of(service.symptom_of.str());
   if (service.released) to.set_released_us(unix_us(*service.released));
   to.set_hosts_noted(service.hosts_noted);
+  for (const core::Baseline& held : service.baselines) {
+    auto& added = *to.add_baselines();
+    added.set_signal(core::name_of_baseline(held.signal));
+    put_key(held.probe, *added.mutable_probe());
+    added.set_window_us(us(held.window));
+    added.set_value(held.value);
+  }
+  if (service.held_at) to.set_baselines_at_us(unix_us(*service.held_at));
   if (state_.policy) add_stale(name, to);
   for (const Instant at : service.flaps.changes) to.add_changes_us(unix_us(at));
   if (service.flaps.since) to.set_flapping_since_us(unix_us(*service.flaps.since));

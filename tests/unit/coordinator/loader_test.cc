@@ -247,6 +247,15 @@ const Malformed kMalformed[] = {
     {"rules:\n  - service: api\n    severity: {P1: \"within(service, 'UTC')\"}", "13:28",
      "times and time zone must be written out"},
     {"rules:\n  - service: api\n    severity: {P1: 'true'}\n    for: 2", "14:10", "duration"},
+    {"rules:\n  - service: api\n    severity: {P1: \"available('health')\"}\n    samples: 3",
+     "14:14", "over which time they are counted"},
+    {"rules:\n  - service: api\n    severity: {P1: 'true'}\n    samples: 0", "14:14", "1"},
+    {"rules:\n  - service: api\n    severity: {P1: 'true'}\n    no_data: alrt", "14:14",
+     "did you mean 'alert'"},
+    {"rules:\n  - service: api\n    severity: {P1: 'true'}\n    no_data: {alert: P3}", "14:22",
+     "there is no severity 'P3'"},
+    {"rules:\n  - service: api\n    severity: {P1: 'true'}\n    no_data: {ok: P1}", "14:14",
+     "alert"},
     {"rules:\n  - severity: {P1: 'true'}", "12:5", "service"},
     {"checklists:\n  apx: []", "12:3", "there is no service 'apx'"},
     {"checklists:\n  api: []", "12:3", "empty checklist proves nothing"},
@@ -405,6 +414,32 @@ TEST(LoadPolicy, RefusesACircleOfDependencies) {
       "depends_on: a, probes: {}}\n");
   EXPECT_FALSE(loaded.policy);
   EXPECT_NE(loaded.problems.find("in a circle"), std::string::npos) << loaded.problems;
+}
+
+TEST(LoadPolicy, ReadsWhatMissingDataMeans) {
+  const Loaded loaded = load(
+      std::string(kBase) +
+      "rules:\n"
+      "  - {service: api, severity: {P2: \"!available('health')\", P1: \"value('queue') > 1.0\"}}\n"
+      "  - {service: api, no_data: alert, for: 1m, severity: {P1: \"value('queue') > 1.0\"}}\n"
+      "  - {service: api, no_data: {alert: P2}, samples: 9,\n"
+      "     severity: {P1: \"p95('health', 10m) > 1s || p95('health', 5m) > 2s\"}}\n"
+      "  - {service: api, no_data: ok, samples: 2, for: 90s, severity: {P1: "
+      "\"!available('health')\"}}\n");
+  ASSERT_TRUE(loaded.policy) << loaded.problems;
+  const auto& rules = loaded.policy->find_service(ServiceName("api"))->rules;
+
+  EXPECT_EQ(rules[0].no_data, NoData::unknown);
+  EXPECT_EQ(rules[0].silence, Duration{3 * 10s + 5s + 3s}) << "of the defaults";
+  EXPECT_EQ(rules[1].no_data, NoData::alert);
+  EXPECT_EQ(rules[1].no_data_severity, 0U) << "its only level";
+  EXPECT_EQ(rules[1].silence, Duration{1min});
+  EXPECT_EQ(rules[2].no_data_severity, 1U);
+  EXPECT_EQ(rules[2].samples, 9);
+  EXPECT_EQ(rules[2].samples_within, Duration{10min});
+  EXPECT_EQ(rules[2].silence, Duration{10min});
+  EXPECT_EQ(rules[3].no_data, NoData::ok);
+  EXPECT_EQ(rules[3].samples_within, Duration{90s});
 }
 
 TEST(LoadPolicy, RefusesACircleOfSeverities) {

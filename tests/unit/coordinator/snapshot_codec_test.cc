@@ -35,6 +35,7 @@ services:
 rules:
   - service: api
     severity: {P1: "!available('health')", P2: "p95('health', 1m) > 1s || facts.customers > 5"}
+  - {service: api, no_data: alert, severity: {P2: "rate('health', 1m) > 100.0 || available('queue')"}}
 actions: {restart: {host: {entry: restart-api}, cooldown: 1m, timeout: 30s, verify: [health]}}
 playbooks:
   - {on: {service: api, severity: P1}, mode: enforce, stages: [{at: 0s, do: [restart]}]}
@@ -124,6 +125,42 @@ TEST(SnapshotCodec, GivesBackWhatWasWritten) {
   EXPECT_EQ(series.confirmed_by,
             state.agents.at(AgentName("a")).series.begin()->second.confirmed_by);
   EXPECT_EQ(core::find_window(*back, series.inputs)->over(1min, back->now).samples, 2u);
+  ASSERT_EQ(state.trails.size(), 1U);
+  EXPECT_EQ(back->trails.at(health).at(AgentName("a")).points(),
+            state.trails.at(health).at(AgentName("a")).points());
+  const core::ServiceState& api = back->services.at(ServiceName("api"));
+  ASSERT_TRUE(state.services.at(ServiceName("api")).rules[1].undecided_since);
+  EXPECT_EQ(api.rules[1].undecided_since,
+            state.services.at(ServiceName("api")).rules[1].undecided_since);
+}
+
+// Earlier versions counted latencies in 80 coarse bins.
+TEST(SnapshotCodec, TakesTheHistogramsOfEarlierVersions) {
+  std::vector<std::string> records = encode_state(full_state());
+  for (std::string& bytes : records) {
+    journal::v1::SnapshotRecord record;
+    ASSERT_TRUE(record.ParseFromString(bytes));
+    if (record.series().windows_size() == 0) continue;
+    for (auto& bucket : *record.mutable_series()->mutable_windows(0)->mutable_buckets()) {
+      bucket.clear_sketch_bin();
+      bucket.clear_sketch_count();
+      bucket.add_bin(12);  // up to 951 us
+      bucket.add_count(1);
+      bucket.add_bin(79);  // and all above 88 s
+      bucket.add_count(1);
+      bucket.set_latency_max_us(100'000'000);
+    }
+    bytes = record.SerializeAsString();
+  }
+
+  const auto back = decode(records);
+
+  ASSERT_TRUE(back) << back.error().message;
+  const core::SeriesState& series = back->agents.at(AgentName("a")).series.begin()->second;
+  const auto summary = core::find_window(*back, series.inputs)->over(1min, back->now);
+  EXPECT_GE(summary.quantile(0.5), Duration{951us});
+  EXPECT_LE(summary.quantile(0.5), Duration{951us} * 65 / 64);
+  EXPECT_EQ(summary.quantile(1), Duration{100s});
 }
 
 // Earlier versions kept a window for each series of a probe.
