@@ -235,6 +235,9 @@ inline constexpr std::size_t kExprPartsMax = 128;       // shown of one expressi
 inline constexpr std::size_t kExprPatternBytesMax = 1u << 20;  // of a compiled matches() pattern
 // Looking for the shortest edit between two files costs the square of these, in memory too.
 inline constexpr int kDiffEditsMax = 1000;
+inline constexpr std::size_t kPolicyVersionsMax = 50;  // that were in force; a few months of them
+// Of the texts of those: each snapshot holds them.
+inline constexpr std::size_t kPolicyHistoryBytes = 4u << 20;
 inline constexpr std::size_t kPolicyErrorsShownMax = 100;
 inline constexpr std::size_t kHoursBytesMax = 256;  // of within('Mon-Fri 09:00-17:00', ...)
 // Comparing a rule's conditions costs the square of these; a policy that people write stays below.

@@ -167,6 +167,8 @@ struct OperatorAsked {
 struct PolicyChanged {
   std::shared_ptr<const policy::Policy> policy;  // journaled as its files
   std::string by;
+  // The digest that must be in force, asked by admissible(); empty: any. Not journaled.
+  std::string replaces{};
 };
 
 // The process (re)started with this epoch: agents are not attached any more, http actions that ran

@@ -169,6 +169,7 @@ void policy_changed(Turn& turn, const PolicyChanged& event) {
   state.inputs = inputs_of(*event.policy);
   state.policy_by = event.by;
   state.policy_at = turn.now;
+  remember_policy(state.policy_history, *event.policy, event.by, turn.now);
   carry_services(state, old.get());
   carry_facts(state);
   carry_windows(state, old_inputs.get());

@@ -15,6 +15,7 @@
 #include "coordinator/core/alarms.h"
 #include "coordinator/core/effect.h"
 #include "coordinator/core/event.h"
+#include "coordinator/core/policy_history.h"
 #include "coordinator/core/quieting.h"
 #include "coordinator/core/timeline_entry.h"
 #include "coordinator/core/trail.h"
@@ -349,6 +350,7 @@ struct State {
   std::shared_ptr<const Inputs> inputs;  // of that policy
   std::string policy_by;
   Instant policy_at{};
+  PolicyHistory policy_history;  // the one in force last
   Instant now{};
   std::uint64_t epoch = 0;
   Instant started_at{};  // the last Started

@@ -131,6 +131,8 @@ std::optional<Instant> next_wake(const State& state) {
 }
 
 Result<> admissible(const State& state, const Event& event) {
+  if (const auto* change = std::get_if<PolicyChanged>(&event))
+    return still_replaces(state, change->replaces);
   const auto* asked = std::get_if<OperatorAsked>(&event);
   if (asked == nullptr) return {};
   return may_ask(state, *asked);

@@ -2,8 +2,11 @@
 // series has) is found again, as the core finds it.
 #include <firebreak/v1/snapshot.pb.h>
 
+#include <algorithm>
 #include <cmath>
+#include <memory>
 #include <utility>
+#include <vector>
 
 #include "coordinator/core/baseline.h"
 #include "coordinator/core/inputs.h"
@@ -165,6 +168,7 @@ class StateDecoder::Parts {
  private:
   void take(const pb::SnapshotBase& from);
   void take(const pb::SnapshotPolicy& from);
+  void take(const pb::SnapshotPolicyVersion& from);
   void take(const pb::SnapshotAgent& from);
   void take(const pb::SnapshotSeries& from);
   void take_windows(const pb::SnapshotSeries& from, const std::vector<core::SeriesState*>& added);
@@ -247,6 +251,9 @@ Result<> StateDecoder::Parts::add(std::string_view bytes) {
     case Record::kMaintenance:
       take(record_.maintenance());
       break;
+    case Record::kPolicyVersion:
+      take(record_.policy_version());
+      break;
     case Record::RECORD_NOT_SET:
       reader_.fail("a record of a kind that this version does not know");
   }
@@ -260,6 +267,10 @@ Result<core::State> StateDecoder::Parts::finish() {
   const std::string fault = Consistency(state_).fault();
   if (!fault.empty()) return make_error(Errc::corrupt, fault);
   core::recount_all(state_);
+  // An earlier version's snapshot knows the one in force only.
+  if (state_.policy && state_.policy_history.empty())
+    core::remember_policy(state_.policy_history, *state_.policy, state_.policy_by,
+                          state_.policy_at);
   for (const auto& [key, at] : stale_) core::set_next_stale(state_, key, at);
   core::recount_quieting(state_);
   return std::move(state_);
@@ -302,6 +313,24 @@ void StateDecoder::Parts::take(const pb::SnapshotPolicy& from) {
   state_.policy = policies_.back();
   state_.inputs = core::inputs_of(*state_.policy);
   core::carry_windows(state_, nullptr);
+}
+
+void StateDecoder::Parts::take(const pb::SnapshotPolicyVersion& from) {
+  core::PolicyVersion version{from.digest(), from.by(), instant(from.at_us()), nullptr};
+  if (from.kept() && from.files().empty()) {
+    const auto same = std::find_if(
+        state_.policy_history.rbegin(), state_.policy_history.rend(),
+        [&](const core::PolicyVersion& known) { return known.digest == version.digest; });
+    if (same == state_.policy_history.rend() || same->files == nullptr)
+      return reader_.fail("an earlier policy without its files");
+    version.files = same->files;
+  } else if (from.kept()) {
+    std::vector<policy::SourceFile> files;
+    for (const auto& file : from.files()) files.push_back({file.path(), file.text()});
+    version.files = std::make_shared<const std::vector<policy::SourceFile>>(std::move(files));
+  }
+  state_.policy_history.push_back(std::move(version));
+  core::keep_bounded(state_.policy_history);
 }
 
 template <class Keys>

@@ -3,6 +3,8 @@
 #include <firebreak/v1/snapshot.pb.h>
 
 #include <array>
+#include <set>
+#include <string>
 #include <utility>
 
 #include <openssl/evp.h>
@@ -81,6 +83,7 @@ class Encoder {
   std::vector<std::string> run() {
     add_base();
     for (const policy::Policy* policy : policies_.all()) add_policy(*policy);
+    add_policy_history();
     for (const auto& [name, agent] : state_.agents) add_agent(agent);
     for (const auto& [name, service] : state_.services) add_service(name, service);
     for (const auto& [key, fact] : state_.facts) add_fact(key.first, key.second, fact);
@@ -117,6 +120,7 @@ class Encoder {
 
   void add_base();
   void add_policy(const policy::Policy& policy);
+  void add_policy_history();
   void add_agent(const core::AgentState& agent);
   void add_series(const core::AgentState& agent);
   void add_trails(const AgentName& agent);
@@ -175,6 +179,25 @@ void Encoder::add_policy(const policy::Policy& policy) {
     added.set_text(file.text);
   }
   flush();
+}
+
+void Encoder::add_policy_history() {
+  std::set<std::string> written;
+  for (const core::PolicyVersion& version : state_.policy_history) {
+    auto& to = *fresh().mutable_policy_version();
+    to.set_digest(version.digest);
+    to.set_by(version.by);
+    to.set_at_us(unix_us(version.at));
+    to.set_kept(version.files != nullptr);
+    if (version.files != nullptr && written.insert(version.digest).second) {
+      for (const policy::SourceFile& file : *version.files) {
+        auto& added = *to.add_files();
+        added.set_path(file.path);
+        added.set_text(file.text);
+      }
+    }
+    flush();
+  }
 }
 
 void Encoder::add_agent(const core::AgentState& agent) {

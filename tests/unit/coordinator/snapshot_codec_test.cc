@@ -243,5 +243,31 @@ TEST(SnapshotCodec, SurvivesDamagedRecords) {
   EXPECT_GT(refused, 0);
 }
 
+TEST(SnapshotCodec, KeepsThePoliciesThatWereInForce) {
+  const core::State before = full_state();
+  const auto after = decode(encode_state(before));
+  ASSERT_TRUE(after) << after.error().message;
+  ASSERT_EQ(after->policy_history.size(), 2U);
+  EXPECT_EQ(after->policy_history[0].by, "directory");
+  EXPECT_EQ(after->policy_history[0].at, before.policy_history[0].at);
+  ASSERT_NE(after->policy_history[0].files, nullptr);
+  EXPECT_EQ((*after->policy_history[0].files)[0].text, kPolicy);
+  EXPECT_EQ(after->policy_history[1].digest, before.policy->digest);
+}
+
+TEST(SnapshotCodec, OfAVersionThatKeptNoneKnowsThePolicyInForce) {
+  const core::State before = full_state();
+  auto records = encode_state(before);
+  std::erase_if(records, [](const std::string& bytes) {
+    journal::v1::SnapshotRecord record;
+    return record.ParseFromString(bytes) && record.has_policy_version();
+  });
+  const auto after = decode(records);
+  ASSERT_TRUE(after) << after.error().message;
+  ASSERT_EQ(after->policy_history.size(), 1U);
+  EXPECT_EQ(after->policy_history[0].digest, before.policy->digest);
+  EXPECT_EQ(after->policy_history[0].by, "mia");
+}
+
 }  // namespace
 }  // namespace firebreak::store
