@@ -1,10 +1,6 @@
 // Reads everything once, row by row, and remembers what could not be read.
 #include "coordinator/store/doctor.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <filesystem>
 #include <functional>
@@ -13,6 +9,7 @@
 #include <utility>
 
 #include "coordinator/store/journal_codec.h"
+#include "coordinator/store/read_only.h"
 #include "coordinator/store/snapshot_codec.h"
 #include "coordinator/store/snapshot_file.h"
 #include "coordinator/store/sqlite_parts.h"
@@ -24,60 +21,6 @@ namespace fs = std::filesystem;
 
 constexpr const char* kDatabase = "coordinator.db";
 constexpr std::size_t kFaultsShownMax = 20;  // of one kind
-
-// A path as a URI of SQLite takes it.
-std::string uri_of(const std::string& path, const char* option) {
-  std::string uri = "file:";
-  static constexpr std::string_view kHex = "0123456789ABCDEF";
-  for (const char c : path) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '?' || c == '#' || c == '%') {
-      uri += '%';
-      uri += kHex[byte >> 4];
-      uri += kHex[byte & 15];
-    } else {
-      uri += c;
-    }
-  }
-  return uri + "?" + option;
-}
-
-// The database for reading. What reading a write-ahead log needs beside it is removed again, unless
-// a coordinator uses it.
-class ReadOnly {
- public:
-  static Result<ReadOnly> open(const std::string& path) {
-    ReadOnly opened;
-    opened.lock_ = ::open((path + ".lock").c_str(), O_RDONLY | O_CLOEXEC);
-    const bool is_ours = opened.lock_ < 0 || ::flock(opened.lock_, LOCK_SH | LOCK_NB) == 0;
-    std::error_code failed;
-    const bool has_log = fs::file_size(path + "-wal", failed) > 0 && !failed;
-    if (is_ours && !fs::exists(path + "-shm", failed)) opened.index_ = path + "-shm";
-    const std::string how = uri_of(path, has_log ? "mode=ro" : "immutable=1");
-    auto db = open_database(path, how, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI);
-    if (!db) return db.error();
-    sqlite3_db_config(db->get(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
-    opened.db_ = std::move(*db);
-    return opened;
-  }
-  ReadOnly(ReadOnly&& other) noexcept
-      : db_(std::move(other.db_)),
-        lock_(std::exchange(other.lock_, -1)),
-        index_(std::exchange(other.index_, {})) {}
-  ReadOnly& operator=(ReadOnly&&) = delete;
-  ~ReadOnly() {
-    db_.reset();
-    if (!index_.empty()) ::unlink(index_.c_str());
-    if (lock_ >= 0) ::close(lock_);
-  }
-  [[nodiscard]] sqlite3* get() const { return db_.get(); }
-
- private:
-  ReadOnly() = default;
-  Database db_;
-  int lock_ = -1;
-  std::string index_;  // to be removed
-};
 
 std::string positions(std::uint64_t first, std::uint64_t last) {
   return first == last ? "position " + std::to_string(first)

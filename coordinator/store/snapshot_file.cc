@@ -31,6 +31,7 @@ constexpr std::uint32_t kVersion = 1;
 constexpr std::size_t kDigestBytes = 64;
 constexpr std::uint32_t kTrailer = 0xffffffff;  // instead of a record's length
 constexpr std::string_view kPrefix = "snapshot-";
+constexpr std::string_view kPastPrefix = "past-";
 constexpr std::size_t kDigits = 20;
 constexpr const char* kUnfinished = ".tmp";
 
@@ -191,28 +192,44 @@ Result<> read_trailer(const File& file, const std::string& path, std::uint32_t c
   return {};
 }
 
-}  // namespace
-
-std::string snapshot_name(std::uint64_t position) {
+std::string name_of(std::string_view prefix, std::uint64_t position) {
   std::string digits = std::to_string(position);
   digits.insert(0, kDigits - digits.size(), '0');
-  return std::string(kPrefix) + digits;
+  return std::string(prefix) + digits;
 }
 
-std::vector<std::uint64_t> list_snapshots(const std::string& folder) {
+std::vector<std::uint64_t> list_files(std::string_view prefix, const std::string& folder) {
   std::vector<std::uint64_t> positions;
   std::error_code failed;
   for (std::filesystem::directory_iterator entry(folder, failed), end; !failed && entry != end;
        entry.increment(failed)) {
     const std::string name = entry->path().filename().string();
-    if (!name.starts_with(kPrefix) || name.size() != kPrefix.size() + kDigits) continue;
-    const std::string digits = name.substr(kPrefix.size());
+    if (!name.starts_with(prefix) || name.size() != prefix.size() + kDigits) continue;
+    const std::string digits = name.substr(prefix.size());
     if (digits.find_first_not_of("0123456789") != std::string::npos) continue;
     if (digits > std::to_string(UINT64_MAX)) continue;
     positions.push_back(std::stoull(digits));
   }
   std::sort(positions.rbegin(), positions.rend());
   return positions;
+}
+
+}  // namespace
+
+std::string snapshot_name(std::uint64_t position) {
+  return name_of(kPrefix, position);
+}
+
+std::vector<std::uint64_t> list_snapshots(const std::string& folder) {
+  return list_files(kPrefix, folder);
+}
+
+std::string past_snapshot_name(std::uint64_t position) {
+  return name_of(kPastPrefix, position);
+}
+
+std::vector<std::uint64_t> list_past_snapshots(const std::string& folder) {
+  return list_files(kPastPrefix, folder);
 }
 
 Result<> write_snapshot(const std::string& folder, const SnapshotHeader& header,

@@ -4,6 +4,8 @@
 // file that is cut, changed, or made of parts of others is refused.
 #pragma once
 
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -29,6 +31,15 @@ struct SnapshotHeader {
 // The positions of the files of that name in the folder, newest first. Empty, too, when the folder
 // cannot be read.
 [[nodiscard]] std::vector<std::uint64_t> list_snapshots(const std::string& folder);
+
+// Snapshots that no start needs any more, kept so that the past can be played again
+// (recording.h): "past-" and the position. One for each day of the recording, two in all: what was
+// a day ago can then be reached by playing two days at most.
+inline constexpr std::size_t kPastSnapshotsMax = 2;  // each is as large as the state
+inline constexpr auto kPastSnapshotEvery = std::chrono::hours(24);
+[[nodiscard]] std::string past_snapshot_name(std::uint64_t position);
+// As list_snapshots().
+[[nodiscard]] std::vector<std::uint64_t> list_past_snapshots(const std::string& folder);
 
 // Writes and syncs under another name, renames, syncs the folder. Leaves nothing behind when it
 // fails.

@@ -3,6 +3,8 @@
 
 #include <unistd.h>
 
+#include <cstdio>
+
 #include "common/assert.h"
 
 namespace firebreak::store {
@@ -61,10 +63,28 @@ void SnapshotWriter::run() {
 
 void SnapshotWriter::keep_newest() {
   const auto positions = list_snapshots(folder_);
-  for (std::size_t i = 2; i < positions.size(); ++i)
-    ::unlink((folder_ + "/" + snapshot_name(positions[i])).c_str());
+  for (std::size_t i = 2; i < positions.size(); ++i) retire(positions[i]);
   const std::lock_guard lock(mutex_);
   older_ = positions.size() < 2 ? std::nullopt : std::optional(positions[1]);
+}
+
+// Nothing depends on what is kept here: what cannot be read or renamed goes.
+void SnapshotWriter::retire(std::uint64_t position) const {
+  const std::string path = folder_ + "/" + snapshot_name(position);
+  const auto past = list_past_snapshots(folder_);
+  const auto mine = read_snapshot_header(path);
+  bool wanted = mine.has_value();
+  if (wanted && !past.empty()) {
+    const auto newest = read_snapshot_header(folder_ + "/" + past_snapshot_name(past.front()));
+    wanted = !newest || mine->at - newest->at >= kPastSnapshotEvery;
+  }
+  if (!wanted ||
+      ::rename(path.c_str(), (folder_ + "/" + past_snapshot_name(position)).c_str()) != 0) {
+    ::unlink(path.c_str());
+    return;
+  }
+  for (std::size_t i = kPastSnapshotsMax - 1; i < past.size(); ++i)
+    ::unlink((folder_ + "/" + past_snapshot_name(past[i])).c_str());
 }
 
 }  // namespace firebreak::store

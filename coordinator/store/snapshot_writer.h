@@ -31,7 +31,7 @@ class SnapshotWriter {
   // Of the two that are kept, the older one's position: the journal from there on is needed. Empty
   // until there are two.
   [[nodiscard]] std::optional<std::uint64_t> older() const;
-  // Looks at the folder again and removes what is more than two.
+  // Looks at the folder again and removes what is more than two, but for what is kept of the past.
   void keep_newest();
 
  private:
@@ -40,6 +40,7 @@ class SnapshotWriter {
     std::vector<std::string> records;
   };
   void run();
+  void retire(std::uint64_t position) const;
 
   const std::string folder_;
   const std::function<void(const Error&)> failed_;

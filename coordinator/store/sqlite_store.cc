@@ -16,6 +16,7 @@
 
 #include "common/assert.h"
 #include "coordinator/store/journal_codec.h"
+#include "coordinator/store/journal_rows.h"
 #include "coordinator/store/log_check.h"
 #include "coordinator/store/snapshot_codec.h"
 #include "coordinator/store/snapshot_writer.h"
@@ -254,11 +255,7 @@ class SqliteStore final : public Store {
     if (sqlite3_get_autocommit(db_.get()) == 0) rollback_.run();
     return error;
   }
-  [[nodiscard]] Error damaged(const std::string& what) const {
-    return make_error(Errc::corrupt, path_ + ": " + what +
-                                         "; the file is damaged: `firebreak doctor` says what can "
-                                         "be saved");
-  }
+  [[nodiscard]] Error damaged(const std::string& what) const { return damaged_store(path_, what); }
   [[nodiscard]] Result<std::uint64_t> trimmed_to() const;
   // Drops the oldest rows that nobody needs any more: a few, in the same transaction.
   bool trim(const Transaction& transaction);
@@ -383,37 +380,8 @@ Result<> SqliteStore::replay(std::uint64_t after,
   if (after < *trimmed)
     return damaged("the journal begins after position " + std::to_string(*trimmed) +
                    ", and no snapshot reaches so far");
-  Statement rows(db_.get(),
-                 "SELECT position, count, at_us, crc, batch FROM journal WHERE position >= "
-                 "coalesce((SELECT max(position) FROM journal WHERE position <= ?), 0) ORDER BY "
-                 "position");
-  if (!rows.is_valid()) return sqlite_error(db_.get(), path_, "read the journal");
-  rows.bind_unsigned(after + 1);
-  std::uint64_t expected = 0;  // 0: the first row may start anywhere up to after + 1
-  int code = rows.step();
-  for (; code == SQLITE_ROW; code = rows.step()) {
-    const auto position = static_cast<std::uint64_t>(rows.integer(0));
-    const auto count = static_cast<std::uint64_t>(rows.integer(1));
-    if (expected == 0 ? position > after + 1 : position != expected)
-      return damaged("the journal misses what comes before position " + std::to_string(position));
-    const std::string_view bytes = rows.blob(4);
-    if (checksum(position, count, rows.integer(2), bytes) != rows.integer(3))
-      return damaged("the journal's row at position " + std::to_string(position) +
-                     " does not match its checksum");
-    expected = position + count;
-    if (expected <= after + 1) continue;
-    auto entries = decode_batch(bytes, position, compile_);
-    if (!entries) return Error{entries.error().code, path_ + ": " + entries.error().message};
-    if (entries->size() != count)
-      return damaged("the journal's row at position " + std::to_string(position) + " holds " +
-                     std::to_string(entries->size()) + " events instead of " +
-                     std::to_string(count));
-    for (JournalEntry& entry : *entries)
-      if (entry.position > after)
-        if (const auto visited = visit(std::move(entry)); !visited) return visited.error();
-  }
-  if (code != SQLITE_DONE) return sqlite_error(db_.get(), path_, "read the journal");
-  return {};
+  const auto read = replay_rows(db_.get(), path_, compile_, after, -1, visit);
+  return read ? Result<>() : read.error();
 }
 
 Result<std::optional<std::uint32_t>> SqliteStore::anchor_at(std::uint64_t position) {
