@@ -13,6 +13,7 @@
 #include "coordinator/api/quieting.h"
 #include "coordinator/api/requests.h"
 #include "coordinator/policy/loader.h"
+#include "coordinator/report/explanation.h"
 #include "coordinator/report/report.h"
 
 namespace firebreak::api {
@@ -69,16 +70,82 @@ Result<> fill_fact(const View& view, const FactName& name, const ServiceName& se
   return {};
 }
 
-Result<> fill_policy(const View& view, v1::GetPolicyResponse* out) {
-  if (!view.state.policy) return make_error(Errc::not_found, "there is no policy yet; apply one");
-  out->set_digest(view.state.policy->digest);
-  for (const policy::SourceFile& file : view.state.policy->files) {
-    v1::PolicyFile& shown = *out->add_files();
-    shown.set_path(file.path);
-    shown.set_text(to_valid_utf8(file.text, limits::kPolicyBytesMax));
+// The newest that was in force and whose digest begins so.
+Result<const core::PolicyVersion*> find_version(const core::State& state,
+                                                const std::string& digest) {
+  const core::PolicyVersion* found = nullptr;
+  for (const core::PolicyVersion& version : state.policy_history) {
+    if (!version.digest.starts_with(digest)) continue;
+    if (found != nullptr && found->digest != version.digest)
+      return make_error(Errc::invalid_argument,
+                        "several policies begin with '" + escape_line(digest, 80) + "'");
+    found = &version;
   }
-  out->set_applied_by(view.state.policy_by);
-  out->set_applied_unix_us(unix_us(view.state.policy_at));
+  if (found == nullptr)
+    return make_error(Errc::not_found, "no policy '" + escape_line(digest, 80) +
+                                           "' was in force; see 'firebreak policy history'");
+  if (found->files == nullptr)
+    return make_error(Errc::not_found, "the files of policy '" + escape_line(digest, 80) +
+                                           "' are not kept any more; see 'firebreak policy "
+                                           "history'");
+  return found;
+}
+
+Result<> fill_policy(const View& view, const std::string& digest, v1::GetPolicyResponse* out) {
+  if (!view.state.policy) return make_error(Errc::not_found, "there is no policy yet; apply one");
+  const auto add_files = [out](const std::vector<policy::SourceFile>& files) {
+    for (const policy::SourceFile& file : files) {
+      v1::PolicyFile& shown = *out->add_files();
+      shown.set_path(file.path);
+      shown.set_text(to_valid_utf8(file.text, limits::kPolicyBytesMax));
+    }
+  };
+  if (digest.empty()) {
+    out->set_digest(view.state.policy->digest);
+    add_files(view.state.policy->files);
+    out->set_applied_by(view.state.policy_by);
+    out->set_applied_unix_us(unix_us(view.state.policy_at));
+    return {};
+  }
+  const auto found = find_version(view.state, digest);
+  if (!found) return found.error();
+  const core::PolicyVersion& version = **found;
+  out->set_digest(version.digest);
+  add_files(*version.files);
+  out->set_applied_by(version.by);
+  out->set_applied_unix_us(unix_us(version.at));
+  return {};
+}
+
+Result<> fill_policies(const View& view, v1::ListPoliciesResponse* out) {
+  const core::PolicyHistory& history = view.state.policy_history;
+  for (auto version = history.rbegin(); version != history.rend(); ++version) {
+    v1::PolicyVersion& shown = *out->add_versions();
+    shown.set_digest(version->digest);
+    shown.set_applied_by(to_valid_utf8(version->by, limits::kTextBytesMax));
+    shown.set_applied_unix_us(unix_us(version->at));
+    shown.set_kept(version->files != nullptr);
+  }
+  return {};
+}
+
+// Of an incident that only the store has, what its timeline says.
+Result<> fill_explanation(const View& view, const std::string& about, v1::ExplainResponse* out) {
+  const auto question = core::find_question(view.state, about);
+  std::optional<core::Incident> stored;
+  if (!question) {
+    const auto id = check_incident_id(about, true);
+    if (!id || id->empty()) return question.error();
+    const auto found = view.store.find_incident(*id);
+    if (!found) return found.error();
+    if (!*found) return question.error();
+    stored = **found;
+  }
+  const auto explanation = core::explain(
+      view.state, stored ? core::Question{stored->service, {}, stored->id} : *question, view.now,
+      stored ? &*stored : nullptr);
+  if (!explanation) return explanation.error();
+  *out = report::to_message(*explanation);
   return {};
 }
 
@@ -269,9 +336,23 @@ class OperatorApi::Service final : public v1::OperatorService::CallbackService {
     });
   }
 
-  ServerUnaryReactor* GetPolicy(CallbackServerContext* context, const v1::GetPolicyRequest*,
+  ServerUnaryReactor* Explain(CallbackServerContext* context, const v1::ExplainRequest* request,
+                              v1::ExplainResponse* out) override {
+    return read(context, [request, out](const View& view) {
+      return fill_explanation(view, request->about(), out);
+    });
+  }
+
+  ServerUnaryReactor* GetPolicy(CallbackServerContext* context, const v1::GetPolicyRequest* request,
                                 v1::GetPolicyResponse* out) override {
-    return read(context, [out](const View& view) { return fill_policy(view, out); });
+    return read(context, [request, out](const View& view) {
+      return fill_policy(view, request->digest(), out);
+    });
+  }
+
+  ServerUnaryReactor* ListPolicies(CallbackServerContext* context, const v1::ListPoliciesRequest*,
+                                   v1::ListPoliciesResponse* out) override {
+    return read(context, [out](const View& view) { return fill_policies(view, out); });
   }
 
   ServerUnaryReactor* ApplyPolicy(CallbackServerContext* context,
@@ -291,10 +372,11 @@ class OperatorApi::Service final : public v1::OperatorService::CallbackService {
       call->finish(grpc::Status::OK);
       return reactor;
     }
-    ask(call, core::PolicyChanged{loaded.policy, "operator:" + *by}, [out](const View&) {
-      out->set_applied(true);
-      return Result<>();
-    });
+    ask(call, core::PolicyChanged{loaded.policy, "operator:" + *by, request->replaces()},
+        [out](const View&) {
+          out->set_applied(true);
+          return Result<>();
+        });
     return reactor;
   }
 

@@ -252,6 +252,75 @@ TEST_F(ApiTest, AnswersBeforeThereIsAPolicy) {
   EXPECT_TRUE(status_.ok());
 }
 
+TEST_F(ApiTest, PutsAnEarlierPolicyInForceAgain) {
+  const std::string other =
+      std::string(kPolicy) + "      queue: {http: \"http://127.0.0.1:9/q\"}\n";
+  const std::string first = apply(kPolicy).digest();
+  const std::string second = apply(other).digest();
+  ASSERT_NE(first, second);
+
+  const auto history = [this] {
+    return call(&v1::OperatorService::Stub::ListPolicies, v1::ListPoliciesRequest());
+  };
+  auto versions = history().versions();
+  ASSERT_EQ(versions.size(), 2);
+  EXPECT_EQ(versions[0].digest(), second);
+  EXPECT_EQ(versions[1].digest(), first);
+  EXPECT_EQ(versions[1].applied_by(), "operator:alice");
+  EXPECT_TRUE(versions[1].kept());
+
+  v1::GetPolicyRequest earlier;
+  earlier.set_digest(first.substr(0, 12));
+  const auto kept = call(&v1::OperatorService::Stub::GetPolicy, earlier);
+  ASSERT_TRUE(status_.ok()) << status_.error_message();
+  EXPECT_EQ(kept.digest(), first);
+  v1::ApplyPolicyRequest again;
+  *again.mutable_files() = kept.files();
+  again.set_replaces(first);
+  call(&v1::OperatorService::Stub::ApplyPolicy, again);
+  EXPECT_EQ(status_.error_code(), StatusCode::FAILED_PRECONDITION);
+  EXPECT_THAT(status_.error_message(), HasSubstr("another policy came into force meanwhile"));
+  again.set_replaces(second);
+  EXPECT_TRUE(call(&v1::OperatorService::Stub::ApplyPolicy, again).applied());
+  versions = history().versions();
+  ASSERT_EQ(versions.size(), 3);
+  EXPECT_EQ(versions[0].digest(), first);
+
+  earlier.set_digest("0000");
+  call(&v1::OperatorService::Stub::GetPolicy, earlier);
+  EXPECT_EQ(status_.error_code(), StatusCode::NOT_FOUND);
+  EXPECT_THAT(status_.error_message(), HasSubstr("no policy '0000' was in force"));
+}
+
+TEST_F(ApiTest, ExplainsAServiceARuleAndAnIncident) {
+  apply(std::string(kPolicy) +
+        "rules:\n  - {service: api, name: crowd, severity: {P2: facts.customers > 100}}\n");
+  set_customers("1200");
+  const auto explain = [this](const std::string& about) {
+    v1::ExplainRequest request;
+    request.set_about(about);
+    return call(&v1::OperatorService::Stub::Explain, request);
+  };
+
+  const auto why = explain("crowd");
+  ASSERT_TRUE(status_.ok()) << status_.error_message();
+  EXPECT_EQ(why.severity(), "P2");
+  ASSERT_EQ(why.rules_size(), 1);
+  ASSERT_EQ(why.rules(0).levels_size(), 1);
+  ASSERT_EQ(why.rules(0).levels(0).parts_size(), 2);
+  EXPECT_EQ(why.rules(0).levels(0).parts(0).value(), "true");
+  EXPECT_EQ(why.rules(0).levels(0).parts(1).text(), "facts.customers");
+  EXPECT_EQ(why.rules(0).levels(0).parts(1).value(), "1200");
+  EXPECT_FALSE(why.incident().empty());
+  EXPECT_EQ(why.no_playbook(), "no playbook is for api at P2");
+  EXPECT_EQ(explain(why.incident()).incident(), why.incident());
+  EXPECT_EQ(explain("api").rules_size(), 1);
+
+  explain("apii");
+  EXPECT_EQ(status_.error_code(), StatusCode::NOT_FOUND);
+  EXPECT_THAT(status_.error_message(), HasSubstr("did you mean 'api'?"));
+}
+
 TEST_F(ApiTest, RefusesAWrongPolicyWithItsPlaceAndKeepsTheGoodOne) {
   const auto wrong = apply("severities: {P1: {}}\nservises: {}\n");
   EXPECT_TRUE(status_.ok()) << status_.error_message();
