@@ -39,11 +39,11 @@ TEST(LoadGrouping, ReadsDependenciesAndRedundancyGroups) {
 TEST(LoadGrouping, RefusesWhatADependencyCannotBe) {
   const std::string services = kServices;
   expect_problem(services + "  d: {agents: 'true', depends_on: [{any_of: [b, cc]}], probes: {}}\n",
-                 "6:48", "there is no service 'cc'");
-  expect_problem(services + "  d: {agents: 'true', depends_on: [{any: [b]}], probes: {}}\n", "6:38",
+                 "6:49", "there is no service 'cc'");
+  expect_problem(services + "  d: {agents: 'true', depends_on: [{any: [b]}], probes: {}}\n", "6:37",
                  "unknown key 'any'");
   expect_problem(services + "  d: {agents: 'true', depends_on: [{any_of: [a, d]}], probes: {}}\n",
-                 "6:45", "service 'd' depends on itself, in a circle");
+                 "6:46", "service 'd' depends on itself, in a circle");
 }
 
 TEST(LoadGrouping, ReadsGroupsAndRefusesASecondOne) {
@@ -55,7 +55,7 @@ TEST(LoadGrouping, ReadsGroupsAndRefusesASecondOne) {
   EXPECT_EQ(loaded.policy->groups.at("edge"),
             (std::vector<ServiceName>{ServiceName("a"), ServiceName("b")}));
 
-  expect_problem(services + "groups: {x: {services: [a]}, y: {services: [a, b]}}\n", "6:46",
+  expect_problem(services + "groups: {x: {services: [a]}, y: {services: [a, b]}}\n", "6:45",
                  "service 'a' is in group 'x' already");
   expect_problem(services + "groups: {x: {services: [aa]}}\n", "6:25", "there is no service 'aa'");
 }

@@ -51,8 +51,11 @@ TEST(Symptoms, AreFoundAsFarAsTheBoundAndNoFarther) {
   EXPECT_EQ(world.state.incidents.size(), 1U);
   EXPECT_EQ(symptoms_of(world.state, world.incident()).size(), 1U);
 
-  fail(world, "s" + std::to_string(far + 1));
-  EXPECT_EQ(world.state.incidents.size(), 2U);
+  World farther(chain(far + 2));
+  farther.attach("a");
+  fail(farther, "s0");
+  fail(farther, "s" + std::to_string(far + 1));
+  EXPECT_EQ(farther.state.incidents.size(), 2U);
 }
 
 TEST(Symptoms, BeyondTheBoundHaveIncidentsOfTheirOwn) {
