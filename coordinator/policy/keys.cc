@@ -414,7 +414,8 @@ std::vector<Object> scope() {
            true},
           {"group",
            "services that share one incident",
-           {{"services", list(named("service")), "required", "its members", "shop"}}},
+           {{"services", list(named("service")), "required", "a service is in one group at most",
+             R"(["database"])"}}},
           {"agent-watch",
            "when an agent is silent",
            {{"silent_after", duration(limits::kSilentAfterMin, 24h), "required",
@@ -471,25 +472,27 @@ std::vector<Object> people() {
       {"maintenance",
        "a window that comes back every week",
        {{"services", list_or_one(named("service")), "required", "whose", "shop"},
-        {"every", text("days and a time"), "required",
+        {"every", text("days and a time", limits::kLabelBytesMax), "required",
          "`Sun 02:00-04:00`; days are `Mon`, `Mon-Fri`, `Sat,Sun` or `day` (each); an end that is "
          "not after the beginning is on the next day; `24:00` is a day's end",
          "Sun 02:00-04:00"},
-        {"time_zone", text("name of the tz database, `UTC`, or an offset as `+02:00`"), "`UTC`",
+        {"time_zone",
+         text("name of the tz database, `UTC`, or an offset as `+02:00`", limits::kLabelBytesMax),
+         "`UTC`",
          "names need the package `tzdata` on the coordinator's host and wherever the policy is "
          "checked",
-         "Europe/Berlin"},
+         "UTC"},
         {"reason", text(), "required", "on the timeline of what it touches", "weekly vacuum"},
         {"name", name(), "`maintenance/NUMBER`", "its id in `firebreak maintenance list`",
          "vacuum"}}},
       {"flapping",
        "when a service flaps",
        {{"changes", whole(2, limits::kFlapChangesMax), "6",
-         "a service whose severity has changed so often ...", "6"},
-        {"within", duration(1s, limits::kFlapWithinMax), "30m", "... within that time flaps ...",
+         "a service whose severity has changed so often …", "6"},
+        {"within", duration(1s, limits::kFlapWithinMax), "30m", "… within that time flaps …",
          "30m"},
         {"calm", duration(1s, limits::kFlapWithinMax), "10m",
-         "... until it has not changed for so long", "10m"}}}};
+         "… until it has not changed for so long", "10m"}}}};
 }
 
 std::vector<Object> checks() {
