@@ -14,7 +14,8 @@ void add_view_commands(CLI::App& app,
                        Context& context);  // status, services, agents, agent forget, watch
 void add_incident_commands(
     CLI::App& app, Context& context);  // incidents, incident, ack, note, declare, resolve, report
-void add_fact_commands(CLI::App& app, Context& context);  // fact set, fact clear, facts
+void add_fact_commands(CLI::App& app, Context& context);      // fact set, fact clear, facts
+void add_quieting_commands(CLI::App& app, Context& context);  // silence, maintenance
 void add_validate_command(CLI::App& app, Context& context);
 void add_policy_commands(CLI::App& app,
                          Context& context);  // policy check, apply, show, schema, test

@@ -70,6 +70,19 @@ std::string services_of(const v1::Incident& incident) {
   return incident.service() + " and " + std::to_string(incident.affected_size()) + " more";
 }
 
+// "silenced by sil-3, in maintenance mnt-4; not told: ops"; nothing: nothing is kept quiet.
+std::string quiet_of(const v1::Incident& incident) {
+  std::string text;
+  const auto add = [&](const std::string& what) { text += (text.empty() ? "" : ", ") + what; };
+  for (const std::string& silence : incident.silenced_by()) add("silenced by " + silence);
+  if (!incident.maintenance().empty()) add("in maintenance " + incident.maintenance());
+  std::string receivers;
+  for (const std::string& name : incident.not_told())
+    receivers += (receivers.empty() ? "" : ", ") + name;
+  if (!text.empty() && !receivers.empty()) text += "; not told: " + receivers;
+  return text;
+}
+
 void list(Context& context, bool all, std::uint32_t limit) {
   v1::ListIncidentsRequest request;
   request.set_include_resolved(all);
@@ -87,7 +100,8 @@ void list(Context& context, bool all, std::uint32_t limit) {
   for (const auto& incident : reply.incidents())
     table.row({{incident.id(), Paint::bold},
                {incident.severity(), Paint::bad},
-               {incident.phase(), status_paint(incident.phase())},
+               {incident.phase() + (quiet_of(incident).empty() ? "" : ", quiet"),
+                status_paint(incident.phase())},
                {services_of(incident)},
                {clock_time(incident.opened_unix_us(), now)},
                {took(end_of(incident) - incident.opened_unix_us())},
@@ -118,6 +132,8 @@ void show(Context& context, const v1::Incident& incident) {
     std::cout << "resolved      after "
               << took(incident.resolved_unix_us() - incident.opened_unix_us()) << " by "
               << escape_line(incident.resolved_by()) << "\n";
+  if (!quiet_of(incident).empty())
+    std::cout << "quiet         " << paint(Paint::warn, quiet_of(incident)) << "\n";
   std::cout << "peak severity " << escape_line(incident.peak_severity()) << "\n";
   show_scope(incident);
   std::cout << "\n";

@@ -36,6 +36,20 @@ std::string values_of(const v1::Service::Vantage& vantage) {
   return text;
 }
 
+// "in maintenance mnt-3 until 04:00:00 UTC (mia: upgrade)", "flaps since 03:10:00 UTC".
+std::string quiet_of(const v1::Service& service) {
+  const std::int64_t now = now_unix_us();
+  std::string text;
+  if (service.has_maintenance())
+    text = "in maintenance " + service.maintenance().id() + " until " +
+           clock_time(service.maintenance().ends_unix_us(), now) + " UTC (" +
+           service.maintenance().author() + ": " + service.maintenance().reason() + ")";
+  if (service.flapping_since_unix_us() != 0)
+    text += (text.empty() ? "" : "; ") + std::string("flaps since ") +
+            clock_time(service.flapping_since_unix_us(), now) + " UTC";
+  return text;
+}
+
 void show_services(const google::protobuf::RepeatedPtrField<v1::Service>& services) {
   Table table({"SERVICE", "PROBE", "STATUS", "AGENT", "SEES", "LATENCY", "WHEN", "DETAIL"});
   for (const auto& service : services) {
@@ -44,7 +58,8 @@ void show_services(const google::protobuf::RepeatedPtrField<v1::Service>& servic
          {service.symptom_of().empty() ? service.incident() : "part of " + service.symptom_of(),
           Paint::bad},
          {status_word(service.status()), status_paint(status_word(service.status()))},
-         {service.severity()}});
+         {service.severity()},
+         {quiet_of(service), Paint::warn}});
     for (const auto& probe : service.probes()) {
       const std::string word = status_word(probe.status());
       if (probe.vantages().empty())
@@ -69,6 +84,28 @@ void show_services(const google::protobuf::RepeatedPtrField<v1::Service>& servic
     }
   }
   std::cout << table.render();
+}
+
+// What people or the policy keep quiet, each on a line of its own; nothing: nothing.
+std::string quiet_of(const v1::GetStatusResponse& reply) {
+  std::string text;
+  if (reply.silences() > 0)
+    text += "\nsilences      " +
+            paint(Paint::warn, std::to_string(reply.silences()) +
+                                   " in force; 'firebreak silence list' shows them");
+  if (reply.services_flapping() > 0)
+    text += "\nflapping      " +
+            paint(Paint::warn, std::to_string(reply.services_flapping()) + " services");
+  for (const auto& one : reply.maintenance()) {
+    std::string services;
+    for (const std::string& service : one.services())
+      services += (services.empty() ? "" : ", ") + service;
+    text += "\nmaintenance   " +
+            paint(Paint::warn, services + " until " +
+                                   clock_time(one.ends_unix_us(), now_unix_us()) + " UTC, " +
+                                   one.id() + " (" + one.author() + ": " + one.reason() + ")");
+  }
+  return text;
 }
 
 std::string warm_up_of(const v1::GetStatusResponse& reply) {
@@ -99,7 +136,7 @@ void status(Context& context) {
             << reply.agents_known() << " known" << warm_up_of(reply) << "\nresults       "
             << reply.results_committed() << " committed, " << reply.results_duplicate()
             << " duplicates, " << reply.results_dropped() << " dropped by agents"
-            << "\nnotifications " << reply.notifications_pending() << " pending"
+            << "\nnotifications " << reply.notifications_pending() << " pending" << quiet_of(reply)
             << "\npolicy        " << escape_line(reply.policy_digest().substr(0, 12))
             << "\ncoordinator   " << escape_line(reply.version()) << ", epoch " << reply.epoch()
             << ", up " << took(reply.now_unix_us() - reply.started_unix_us()) << "\n";

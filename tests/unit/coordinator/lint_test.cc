@@ -205,7 +205,7 @@ TEST(Lint, TooFewSamples) {
       {{{kP2, "value('queue') > 5.0 && samples('queue', 1m) >= 7"}}, {}},
       {{{"  - service: shop\n", "  - service: shop\n    for: 1m\n    samples: 7\n"}}, {}},
       {{{"  - service: shop\n", "  - service: shop\n    for: 1m\n    samples: 8\n"}},
-       {"too-few-samples 17:14"}},
+       {"too-few-samples 17:14", "too-few-samples 17:14"}},  // of either probe
       {{{kP2, "value('queue') > 5.0 && samples('queue', 1m) >= 8"}}, {"too-few-samples 18:11"}},
       {{{kP2, "value('queue') > 5.0 && samples('queue', 1m) > 6"}}, {}},
       {{{kP2, "value('queue') > 5.0 && samples('queue', 1m) > 7"}}, {"too-few-samples 18:11"}},

@@ -254,7 +254,7 @@ const Malformed kMalformed[] = {
      "did you mean 'alert'"},
     {"rules:\n  - service: api\n    severity: {P1: 'true'}\n    no_data: {alert: P3}", "14:22",
      "there is no severity 'P3'"},
-    {"rules:\n  - service: api\n    severity: {P1: 'true'}\n    no_data: {ok: P1}", "14:14",
+    {"rules:\n  - service: api\n    severity: {P1: 'true'}\n    no_data: {ok: P1}", "14:5",
      "alert"},
     {"rules:\n  - severity: {P1: 'true'}", "12:5", "service"},
     {"checklists:\n  apx: []", "12:3", "there is no service 'apx'"},
