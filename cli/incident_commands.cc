@@ -6,6 +6,7 @@
 #include <random>
 
 #include "cli/commands.h"
+#include "cli/response_commands.h"
 #include "cli/terminal.h"
 #include "common/limits.h"
 #include "common/text.h"
@@ -136,6 +137,7 @@ void show(Context& context, const v1::Incident& incident) {
     std::cout << "quiet         " << paint(Paint::warn, quiet_of(incident)) << "\n";
   std::cout << "peak severity " << escape_line(incident.peak_severity()) << "\n";
   show_scope(incident);
+  show_response(incident);
   std::cout << "\n";
   if (!incident.actions().empty()) {
     Table actions({"ACTION", "TARGET", "STATE", "EXIT", "ID", "DETAIL"});
@@ -232,11 +234,15 @@ void add_lists(CLI::App& app, Context& context) {
       ->check(CLI::Range(1U, limits::kListedMax));
   incidents->callback([&context, all, limit] { list(context, *all, *limit); });
 
-  auto* one = app.add_subcommand("incident", "one incident: times, actions, timeline");
+  auto* one = app.add_subcommand(
+      "incident", "one incident: times, actions, timeline; its severity and its manual steps");
   const auto shown = std::make_shared<v1::GetIncidentRequest>();
-  one->add_option_function<std::string>("ID", [shown](const std::string& id) { shown->set_id(id); })
-      ->required();
-  one->callback([&context, shown] {
+  one->add_option_function<std::string>("ID",
+                                        [shown](const std::string& id) { shown->set_id(id); });
+  add_response_commands(app, *one, context);
+  one->callback([&context, one, shown] {
+    if (!one->get_subcommands().empty()) return;
+    if (shown->id().empty()) throw CLI::RequiredError("ID");
     v1::Incident reply;
     if (call(context, &v1::OperatorService::Stub::GetIncident, *shown, reply)) show(context, reply);
   });

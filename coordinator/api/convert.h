@@ -39,6 +39,8 @@ enum class Detail {
 
 [[nodiscard]] v1::TimelineEntry to_proto(const core::TimelineEntry& entry);
 [[nodiscard]] v1::Incident to_proto(const core::Incident& incident, Detail detail);
+// What people are asked to do about it and have said of it, in the words of the policy in force.
+void add_response(const core::State& state, const core::Incident& incident, v1::Incident& out);
 [[nodiscard]] v1::Service to_proto(const core::State& state, const policy::Service& service,
                                    Detail detail);
 [[nodiscard]] v1::Agent to_proto(const core::State& state, const core::AgentState& agent);

@@ -82,6 +82,13 @@ Error unknown_name(std::string_view kind, const std::string& name,
   return make_error(Errc::not_found, std::move(message));
 }
 
+Result<policy::SeverityIndex> severity_of(const std::string& name, const policy::Policy& policy) {
+  if (const auto severity = policy.find_severity(name)) return *severity;
+  std::vector<std::string> names;
+  for (const policy::Severity& known : policy.severities) names.push_back(known.name);
+  return unknown_name("severity", name, names);
+}
+
 template <class Names>
 std::vector<std::string> keys_of(const Names& names) {
   std::vector<std::string> keys;
@@ -237,14 +244,45 @@ Result<core::OperatorAsked> to_event(const std::string& by,
   const ServiceName service(request.service());
   if (policy.find_service(service) == nullptr)
     return unknown_name("service", request.service(), keys_of(policy.services));
-  const auto severity = policy.find_severity(request.severity());
-  if (!severity) {
-    std::vector<std::string> names;
-    for (const policy::Severity& known : policy.severities) names.push_back(known.name);
-    return unknown_name("severity", request.severity(), names);
-  }
+  const auto severity = severity_of(request.severity(), policy);
+  if (!severity) return severity.error();
   return finish(check, by,
                 core::DeclareIncident{service, *severity, request.title(), request.request_id()});
+}
+
+Result<core::OperatorAsked> to_event(const std::string& by,
+                                     const v1::CompleteStepRequest& request) {
+  Checker check;
+  incident_id(check, request.id(), false);
+  check.require(request.step() > 0, "step", "is missing; name the step by its number");
+  check.text(request.note(), limits::kTextBytesMax, "note");
+  return finish(check, by,
+                core::StepDone{IncidentId(request.id()), request.step(), request.note()});
+}
+
+Result<core::OperatorAsked> to_event(const std::string& by,
+                                     const v1::OverrideSeverityRequest& request,
+                                     const policy::Policy& policy) {
+  Checker check;
+  incident_id(check, request.id(), false);
+  check.line(request.severity(), limits::kLabelBytesMax, "severity");
+  required_text(check, request.reason(), "reason",
+                "is missing; it stands in the timeline beside what the rules say");
+  const Duration longest = limits::kSeverityOverrideMax;
+  check.require(request.lasts_us() >= 0 && request.lasts_us() <= longest.count(), "lasts_us",
+                "is at most " + format_duration(longest));
+  if (check.failed()) return check.error();
+  core::OverrideSeverity wish;
+  wish.incident = IncidentId(request.id());
+  wish.reason = request.reason();
+  wish.lasts =
+      request.lasts_us() == 0 ? Duration{limits::kSeverityOverride} : Duration{request.lasts_us()};
+  if (!request.severity().empty()) {
+    const auto severity = severity_of(request.severity(), policy);
+    if (!severity) return severity.error();
+    wish.severity = *severity;
+  }
+  return finish(check, by, std::move(wish));
 }
 
 Result<core::OperatorAsked> to_event(const std::string& by, const v1::SetFactRequest& request,

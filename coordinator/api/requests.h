@@ -19,11 +19,13 @@ class AcknowledgeIncidentRequest;
 class AddNoteRequest;
 class ApplyPolicyRequest;
 class ClearFactRequest;
+class CompleteStepRequest;
 class DeclareIncidentRequest;
 class ForgetAgentRequest;
 class ListAgentsRequest;
 class ListIncidentsRequest;
 class ListServicesRequest;
+class OverrideSeverityRequest;
 class ResolveIncidentRequest;
 class SetFactRequest;
 }  // namespace firebreak::v1
@@ -45,9 +47,13 @@ Result<core::OperatorAsked> to_event(const std::string& by,
                                      const v1::ResolveIncidentRequest& request);
 Result<core::OperatorAsked> to_event(const std::string& by, const v1::ClearFactRequest& request);
 Result<core::OperatorAsked> to_event(const std::string& by, const v1::ForgetAgentRequest& request);
+Result<core::OperatorAsked> to_event(const std::string& by, const v1::CompleteStepRequest& request);
 // These need the policy in force: severities by name, facts by their declared type.
 Result<core::OperatorAsked> to_event(const std::string& by,
                                      const v1::DeclareIncidentRequest& request,
+                                     const policy::Policy& policy);
+Result<core::OperatorAsked> to_event(const std::string& by,
+                                     const v1::OverrideSeverityRequest& request,
                                      const policy::Policy& policy);
 Result<core::OperatorAsked> to_event(const std::string& by, const v1::SetFactRequest& request,
                                      const policy::Policy& policy);

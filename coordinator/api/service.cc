@@ -50,6 +50,7 @@ Result<> fill_incident(const View& view, const IncidentId& id, v1::Incident* out
   return with_incident(view, id, [out, &view](const core::Incident& incident) {
     *out = to_proto(incident, Detail::full);
     add_quieting(view.state, incident, *out);
+    add_response(view.state, incident, *out);
   });
 }
 
@@ -240,6 +241,21 @@ class OperatorApi::Service final : public v1::OperatorService::CallbackService {
     return change_incident(context, *request, out);
   }
 
+  ServerUnaryReactor* CompleteStep(CallbackServerContext* context,
+                                   const v1::CompleteStepRequest* request,
+                                   v1::Incident* out) override {
+    return change_incident(context, *request, out);
+  }
+
+  ServerUnaryReactor* OverrideSeverity(CallbackServerContext* context,
+                                       const v1::OverrideSeverityRequest* request,
+                                       v1::Incident* out) override {
+    const auto show = [request, out](const View& view) {
+      return fill_incident(view, IncidentId(request->id()), out);
+    };
+    return change_by_policy(context, *request, show, [](const View&) { return false; });
+  }
+
   ServerUnaryReactor* DeclareIncident(CallbackServerContext* context,
                                       const v1::DeclareIncidentRequest* request,
                                       v1::Incident* out) override {
@@ -249,6 +265,7 @@ class OperatorApi::Service final : public v1::OperatorService::CallbackService {
         return make_error(Errc::internal, "the declaration is committed, its incident is gone");
       *out = to_proto(*incident, Detail::full);
       add_quieting(view.state, *incident, *out);
+      add_response(view.state, *incident, *out);
       return {};
     };
     return change_by_policy(context, *request, show, [request](const View& view) {

@@ -148,6 +148,22 @@ std::string actions(const Incident& incident) {
   return out;
 }
 
+std::string manual_steps(const Incident& incident) {
+  if (incident.steps.empty()) return {};
+  std::string out = "\n## By hand\n\n";
+  for (const core::ManualStep& step : incident.steps) {
+    out += std::string("- [") + (step.done ? "x" : " ") + "] " + cell(step.text);
+    if (step.required) out += " (required)";
+    if (step.done)
+      out += ": " + format_utc(*step.done) + " UTC" + who("operator:" + step.done_by);
+    else if (!step.shown)
+      out += ": was to be done at " + format_utc(step.due) + " UTC";
+    if (!step.note.empty()) out += ". " + cell(step.note);
+    out += "\n";
+  }
+  return out;
+}
+
 std::string timeline_row(const TimelineEntry& entry, const Incident& incident) {
   std::string what = cell(entry.text);
   if (!entry.detail.empty()) what += (what.empty() ? "" : " · ") + cell(entry.detail);
@@ -208,8 +224,8 @@ std::string fenced_block(std::string_view text, std::size_t max_bytes) {
 }
 
 std::string render_report(const Incident& incident, Instant now) {
-  return header(incident) + durations(incident, now) + actions(incident) + validation(incident) +
-         timeline(incident);
+  return header(incident) + durations(incident, now) + actions(incident) + manual_steps(incident) +
+         validation(incident) + timeline(incident);
 }
 
 }  // namespace firebreak::report

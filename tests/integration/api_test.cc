@@ -398,6 +398,50 @@ TEST_F(ApiTest, WhatIsDoneIsDoneInTheNameOfTheCertificate) {
   EXPECT_THAT(status_.error_message(), HasSubstr("was resolved at"));
 }
 
+TEST_F(ApiTest, APersonSaysTheSeverityAndTicksStepsOff) {
+  apply(std::string(kPolicy) +
+        "manual_steps: [{text: call legal}]\n"
+        "schemes: {customer: {P1: Critical, P2: Minor}}\n");
+  const std::string id = declare("r-1").id();
+
+  v1::OverrideSeverityRequest severity;
+  severity.set_id(id);
+  severity.set_severity("P1");
+  severity.set_reason("the press calls");
+  const auto raised = call(&v1::OperatorService::Stub::OverrideSeverity, severity);
+  EXPECT_TRUE(status_.ok()) << status_.error_message();
+  EXPECT_EQ(raised.severity(), "P1");
+  EXPECT_EQ(raised.severity_override().by(), "alice");
+  EXPECT_EQ(raised.severity_override().rules_say(), "P2");
+  EXPECT_EQ(raised.severity_override().reason(), "the press calls");
+  ASSERT_EQ(raised.schemes_size(), 1);
+  EXPECT_EQ(raised.schemes(0).severity(), "Critical");
+  EXPECT_THAT(timeline_of(raised),
+              HasSubstr("severity|operator:alice|raised to P1 (was P2)|the press calls\n"));
+  severity.set_severity("");
+  severity.set_reason("they hung up");
+  EXPECT_EQ(call(&v1::OperatorService::Stub::OverrideSeverity, severity).severity(), "P2");
+  call(&v1::OperatorService::Stub::OverrideSeverity, severity);
+  EXPECT_EQ(status_.error_code(), StatusCode::FAILED_PRECONDITION);
+
+  v1::CompleteStepRequest step;
+  step.set_id(id);
+  step.set_step(1);
+  step.set_note("they know");
+  const auto done = call(&v1::OperatorService::Stub::CompleteStep, step);
+  ASSERT_EQ(done.steps_size(), 1);
+  EXPECT_EQ(done.steps(0).done_by(), "alice");
+  EXPECT_EQ(done.steps(0).note(), "they know");
+  EXPECT_GT(done.steps(0).done_unix_us(), 0);
+  call(&v1::OperatorService::Stub::CompleteStep, step);
+  EXPECT_EQ(status_.error_code(), StatusCode::FAILED_PRECONDITION);
+  EXPECT_THAT(status_.error_message(), HasSubstr("step 1 was done at"));
+  v1::GetReportRequest report;
+  report.set_incident(id);
+  EXPECT_THAT(call(&v1::OperatorService::Stub::GetReport, report).markdown(),
+              HasSubstr("- [x] call legal"));
+}
+
 TEST_F(ApiTest, SaysWhatIsWrongWithARequest) {
   apply(kPolicy);
   v1::GetIncidentRequest get;

@@ -168,6 +168,55 @@ TEST_F(Declare, SuggestsWhatWasMeant) {
               HasSubstr("no service 'apy'; did you mean 'api'?"));
 }
 
+TEST(OverrideSeverity, LastsForAWhileOrIsLifted) {
+  v1::OverrideSeverityRequest request;
+  request.set_id("INC-1");
+  request.set_severity("P2");
+  request.set_reason("quiet hours");
+  const auto policy = a_policy();
+
+  const auto usual = to_event("alice", request, *policy);
+  ASSERT_TRUE(usual);
+  EXPECT_EQ(std::get<core::OverrideSeverity>(usual->what).lasts,
+            Duration{limits::kSeverityOverride});
+  EXPECT_EQ(std::get<core::OverrideSeverity>(usual->what).severity, 1U);
+  request.set_lasts_us(1);
+  request.set_severity("");
+  const auto lifted = to_event("alice", request, *policy);
+  ASSERT_TRUE(lifted);
+  EXPECT_EQ(std::get<core::OverrideSeverity>(lifted->what).lasts, Duration{1});
+  EXPECT_FALSE(std::get<core::OverrideSeverity>(lifted->what).severity);
+}
+
+TEST(OverrideSeverity, NeedsAReasonAnEndAndAKnownSeverity) {
+  v1::OverrideSeverityRequest request;
+  request.set_id("INC-1");
+  request.set_severity("P1");
+  const auto policy = a_policy();
+
+  EXPECT_THAT(refusal(to_event("alice", request, *policy)), HasSubstr("reason: is missing"));
+  request.set_reason("why");
+  request.set_lasts_us(Duration{limits::kSeverityOverrideMax}.count() + 1);
+  EXPECT_THAT(refusal(to_event("alice", request, *policy)), HasSubstr("lasts_us: is at most 7d"));
+  request.set_lasts_us(0);
+  request.set_severity("urgent");
+  EXPECT_THAT(refusal(to_event("alice", request, *policy), Errc::not_found),
+              HasSubstr("it has P1 and P2"));
+}
+
+TEST(CompleteStep, NamesAStepByItsNumber) {
+  v1::CompleteStepRequest request;
+  request.set_id("INC-1");
+
+  EXPECT_THAT(refusal(to_event("alice", request)), HasSubstr("step: is missing"));
+  request.set_step(2);
+  request.set_note("done");
+  const auto done = to_event("alice", request);
+  ASSERT_TRUE(done);
+  EXPECT_EQ(std::get<core::StepDone>(done->what).step, 2U);
+  EXPECT_EQ(std::get<core::StepDone>(done->what).note, "done");
+}
+
 class SetFact : public ::testing::Test {
  protected:
   Result<core::OperatorAsked> asked(const std::string& name, const std::string& text,
