@@ -41,7 +41,7 @@ class Search {
       for (int k = -edits; k <= edits; k += 2) {
         int x = goes_down(reach, k, edits) ? at(reach, k + 1) : at(reach, k - 1) + 1;
         while (matches(x, x - k)) ++x;
-        reach[static_cast<std::size_t>(offset_ + k)] = x;
+        reach[slot(k)] = x;
         if (x >= size(a_) && x - k >= size(b_)) {
           trail_.emplace_back(reach.begin() + offset_ - edits, reach.begin() + offset_ + edits + 1);
           return true;
@@ -78,9 +78,11 @@ class Search {
 
  private:
   static int size(const Lines& lines) { return static_cast<int>(lines.size()); }
-  [[nodiscard]] int at(const std::vector<int>& reach, int k) const {
-    return reach[static_cast<std::size_t>(offset_ + k)];
+  [[nodiscard]] std::size_t slot(int k) const {
+    const int index = offset_ + k;
+    return static_cast<std::size_t>(index);
   }
+  [[nodiscard]] int at(const std::vector<int>& reach, int k) const { return reach[slot(k)]; }
   [[nodiscard]] bool goes_down(const std::vector<int>& reach, int k, int edits) const {
     return k == -edits || (k != edits && at(reach, k - 1) < at(reach, k + 1));
   }
