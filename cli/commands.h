@@ -17,9 +17,11 @@ void add_incident_commands(
 void add_fact_commands(CLI::App& app, Context& context);      // fact set, fact clear, facts
 void add_quieting_commands(CLI::App& app, Context& context);  // silence, maintenance
 void add_validate_command(CLI::App& app, Context& context);
-void add_policy_commands(CLI::App& app,
-                         Context& context);  // policy check, apply, show, schema, test
+// policy check, diff, apply, show, history, rollback, schema, test
+void add_policy_commands(CLI::App& app, Context& context);
+void add_backtest_command(CLI::App& group, Context& context);
 void add_policy_test_command(CLI::App& group, Context& context);
+void add_explain_command(CLI::App& app, Context& context);
 void add_probe_command(CLI::App& app, Context& context);   // no coordinator needed
 void add_expr_command(CLI::App& app, Context& context);    // no coordinator needed
 void add_doctor_command(CLI::App& app, Context& context);  // no coordinator needed

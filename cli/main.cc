@@ -61,6 +61,7 @@ int run(int argc, char** argv) {
   add_incident_commands(app, context);
   add_fact_commands(app, context);
   add_quieting_commands(app, context);
+  add_explain_command(app, context);
   add_validate_command(app, context);
   add_policy_commands(app, context);
   add_probe_command(app, context);

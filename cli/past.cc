@@ -1,0 +1,40 @@
+// Snapshot and journal -> the state of an instant.
+#include "cli/past.h"
+
+#include <utility>
+
+#include "coordinator/core/step.h"
+#include "coordinator/policy/loader.h"
+
+namespace firebreak::cli {
+
+Result<std::shared_ptr<const policy::Policy>> compile_recorded(
+    std::vector<policy::SourceFile> files) {
+  auto loaded = policy::load_policy(std::move(files));
+  if (!loaded.policy)
+    return make_error(Errc::failed_precondition,
+                      "a policy that this version refuses: " + loaded.problems);
+  return std::move(loaded.policy);
+}
+
+Result<core::State> state_at(store::Recording& recording, Instant at) {
+  auto start = recording.start_before(at);
+  if (!start) return start.error();
+  core::State state = std::move(start->state);
+  bool past_it = false;
+  const auto visit = [&](store::JournalEntry entry) -> Result<> {
+    past_it = entry.at > at;
+    // Nothing after it is wanted; an error is the only way to end a replay.
+    if (past_it) return make_error(Errc::unavailable, "enough");
+    if (entry.at < state.now)
+      return make_error(Errc::corrupt,
+                        "the journal goes back in time; `firebreak doctor` says what can be saved");
+    core::step(state, entry.event, entry.at);
+    return {};
+  };
+  const auto replayed = recording.replay(start->position, visit);
+  if (!replayed && !past_it) return replayed.error();
+  return state;
+}
+
+}  // namespace firebreak::cli
