@@ -233,7 +233,8 @@ void Player::declare(const Node& node) {
   if (severity && !rank)
     mistakes_.error(severity.place(), "the policy has no severity " + severity.text());
   if (service && rank)
-    ask(node, core::DeclareIncident{ServiceName(*service), *rank, "declared", "request-1"});
+    ask(node, core::DeclareIncident{ServiceName(*service), *rank, "declared",
+                                    "request-" + std::to_string(++declarations_)});
 }
 
 void Player::override_severity(const Node& node) {

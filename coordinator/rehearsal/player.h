@@ -70,6 +70,7 @@ class Player {
   std::vector<Refusal> refused_;
   std::string policy_problems_;
   int validations_ = 0;
+  int declarations_ = 0;
 };
 
 }  // namespace firebreak::rehearsal
