@@ -2,6 +2,7 @@
 #include "coordinator/store/recording.h"
 
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <system_error>
 #include <utility>
@@ -41,7 +42,11 @@ class Recording::Files {
       earliest = header->at;
       if (header->at <= at) return load_snapshot(path, compile_);
     }
-    if (begins_after == 0) return Snapshot{};
+    if (begins_after == 0) {
+      // On the heap: of one on the stack g++ 12 says wrongly that it may be uninitialized.
+      const auto nothing = std::make_unique<Snapshot>();
+      return std::move(*nothing);
+    }
     return make_error(Errc::failed_precondition,
                       folder_ + ": the past is kept whole only " +
                           (earliest ? "from " + format_utc(*earliest) + " UTC on" : "from now on") +
