@@ -19,6 +19,14 @@ const google::protobuf::Message* request_prototype(char kind) {
       return &v1::SetFactRequest::default_instance();
     case 'c':
       return &v1::ClearFactRequest::default_instance();
+    case 'i':
+      return &v1::AddSilenceRequest::default_instance();
+    case 'I':
+      return &v1::ExpireSilenceRequest::default_instance();
+    case 'm':
+      return &v1::StartMaintenanceRequest::default_instance();
+    case 'M':
+      return &v1::EndMaintenanceRequest::default_instance();
     default:
       return nullptr;
   }

@@ -480,6 +480,11 @@ void Coordinator::check_state() const {
   promise(queue_.size() <= 2 * limits::kIngestQueueEventsMax, kBounded, "the engine's queue");
   promise(state.resolved_order.size() <= limits::kResolvedIncidentsKept, kBounded, "incidents");
   promise(state.finished_order.size() <= limits::kValidationsKept, kBounded, "validations");
+  promise(state.quieting.silences.size() <= limits::kSilencesMax + limits::kQuietingsKept, kBounded,
+          "silences");
+  for (const auto& [name, service] : state.services)
+    promise(service.flaps.changes.size() <= static_cast<std::size_t>(limits::kFlapChangesMax),
+            kBounded, [&] { return "changes of " + name.str(); });
   for (const auto& [name, agent] : state.agents) {
     promise(agent.past_incarnations.size() <= limits::kPastIncarnationsMax, kBounded,
             [&] { return "past incarnations of " + name.str(); });

@@ -375,7 +375,8 @@ void Simulation::next_request() {
     const auto ask = [this](auto what) {
       leader().ask(core::OperatorAsked{"mia", std::move(what)});
     };
-    const std::uint64_t what = people_.below(6), number = people_.below(400);
+    const std::uint64_t what = people_.below(9), number = people_.below(400);
+    const auto lasts = std::chrono::seconds(1 + number);  // over when everything has healed
     if (leader().is_serving() && leader().is_idle()) {
       const core::State& state = leader().state();
       IncidentId incident;
@@ -389,6 +390,17 @@ void Simulation::next_request() {
         ask(core::StartValidation{ValidationId("asked-" + std::to_string(++requests_)),
                                   ServiceName(number % 2 == 0 ? "shop" : "db")});
       if (what == 5 && number < 40) ask(core::ResolveIncident{incident, "it is over"});
+      SilenceId silence;
+      for (const auto& [id, one] : state.quieting.silences)
+        if (!one.is_over) silence = id;
+      MaintenanceId maintenance;
+      for (const auto& [service, one] : state.quieting.maintenance)
+        maintenance = MaintenanceId(one.id);
+      if (what == 6) ask(core::AddSilence{{"service=~shop|db"}, lasts, "it is known", ""});
+      if (what == 7 && number < 200)
+        ask(core::StartMaintenance{{ServiceName("shop")}, lasts, "an upgrade", ""});
+      if (what == 8 && number < 200) ask(core::ExpireSilence{silence});
+      if (what == 8 && number >= 200) ask(core::EndMaintenance{maintenance});
     }
     next_request();
   });

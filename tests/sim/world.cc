@@ -64,6 +64,7 @@ checklists:
   shop: [{probe: health, attempts: 6, passes: 3, every: 5s}]
   db: [{probe: ready, attempts: 6, passes: 2, every: 5s}]
   pit: [{probe: health, attempts: 3, passes: 1, every: 5s}]
+flapping: {changes: 4, within: 30m, calm: 3m}
 )yaml";
   const auto replace = [&](const std::string& what, const std::string& by) {
     text.replace(text.find(what), what.size(), by);

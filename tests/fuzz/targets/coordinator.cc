@@ -2,7 +2,7 @@
 //
 // Parts: a b an AgentMessage of agent one or two, A B the end of its stream; t time passes; r the
 // coordinator restarts; p P another policy; y z answer the oldest one-shot probe or order, s the
-// oldest notification ends; k n d v f c w x what operators ask for.
+// oldest notification ends; k n d v f c w x i I m M what operators ask for.
 #include <firebreak/v1/agent.pb.h>
 #include <firebreak/v1/operator.pb.h>
 
@@ -14,6 +14,7 @@
 
 #include "common/limits.h"
 #include "common/text.h"
+#include "coordinator/api/quieting.h"
 #include "coordinator/api/requests.h"
 #include "coordinator/ingest/session.h"
 #include "tests/fuzz/fuzz.h"
@@ -147,6 +148,14 @@ class Driver {
             api::to_event(by, parse<v1::SetFactRequest>(part.bytes), *world_.state().policy));
       case 'c':
         return judge(api::to_event(by, parse<v1::ClearFactRequest>(part.bytes)));
+      case 'i':
+        return judge(api::to_event(by, parse<v1::AddSilenceRequest>(part.bytes)));
+      case 'I':
+        return judge(api::to_event(by, parse<v1::ExpireSilenceRequest>(part.bytes)));
+      case 'm':
+        return judge(api::to_event(by, parse<v1::StartMaintenanceRequest>(part.bytes)));
+      case 'M':
+        return judge(api::to_event(by, parse<v1::EndMaintenanceRequest>(part.bytes)));
       case 'w': {
         const auto service = api::check_service_name(std::string(part.bytes));
         if (!service) return;
