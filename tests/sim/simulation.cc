@@ -375,7 +375,7 @@ void Simulation::next_request() {
     const auto ask = [this](auto what) {
       leader().ask(core::OperatorAsked{"mia", std::move(what)});
     };
-    const std::uint64_t what = people_.below(9), number = people_.below(400);
+    const std::uint64_t what = people_.below(11), number = people_.below(400);
     const auto lasts = std::chrono::seconds(1 + number);  // over when everything has healed
     if (leader().is_serving() && leader().is_idle()) {
       const core::State& state = leader().state();
@@ -389,6 +389,10 @@ void Simulation::next_request() {
       if (what == 4)
         ask(core::StartValidation{ValidationId("asked-" + std::to_string(++requests_)),
                                   ServiceName(number % 2 == 0 ? "shop" : "db")});
+      if (what == 9)
+        ask(core::OverrideSeverity{incident, std::size_t{number % 3}, "the press calls",
+                                   std::chrono::minutes(1 + static_cast<int>(number / 10))});
+      if (what == 10) ask(core::StepDone{incident, static_cast<std::uint32_t>(number % 4), "done"});
       if (what == 5 && number < 40) ask(core::ResolveIncident{incident, "it is over"});
       SilenceId silence;
       for (const auto& [id, one] : state.quieting.silences)

@@ -19,12 +19,20 @@ std::string policy_text(PolicyKind kind) {
   const bool usual = kind == PolicyKind::usual;
   std::string text = R"yaml(
 severities:
-  P1: {acknowledge: 5m, update: 15m, resolve: 2h, notify: [ops, audit]}
+  P1: {acknowledge: 5m, update: 15m, resolve: 2h, notify: [ops, audit], escalation: urgent}
   P2: {acknowledge: 15m, notify: ops}
 facts: {customers: 0}
 receivers:
   ops: {slack: {url: "http://127.0.0.1:1/hook"}}
   audit: {webhook: {url: "http://127.0.0.1:1/audit"}}
+  boss: {webhook: {url: "http://127.0.0.1:1/boss"}}
+escalations:
+  urgent: {tiers: [{notify: ops}, {after: 3m, notify: boss}, {after: 10m, notify: [ops, boss], unless: never}], repeat: 7m}
+manual_steps:
+  - {severity: P1, text: open the war room}
+  - {at: 4m, text: call the provider}
+recommendations:
+  - {service: shop, when: "facts.customers > 200 && failing_for('health') > 2m", say: fail over}
 services:
   shop:
     agents: name.startsWith('web-')
