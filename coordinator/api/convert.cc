@@ -30,10 +30,6 @@ constexpr std::size_t kEntryOverhead = 8;  // of one entry of a list
 constexpr int kWorstServicesShown = 100;
 constexpr std::size_t kEvidenceShown = 200;  // among many services
 
-std::string text(const std::string& raw) {
-  return to_valid_utf8(raw, limits::kTextBytesMax);
-}
-
 std::int64_t unix_us_or_zero(const std::optional<Instant>& at) {
   return at ? unix_us(*at) : 0;
 }
@@ -76,14 +72,14 @@ v1::ActionRun action_to_proto(const core::ActionRun& run, Detail detail) {
   v1::ActionRun out;
   out.set_id(run.id.str());
   out.set_name(run.name.str());
-  out.set_target(text(run.target));
+  out.set_target(shown_text(run.target));
   out.set_state(action_state(run.state));
   out.set_pending(run.state == core::ActionState::ordered);
   out.set_exit_code(run.exit_code);
-  if (detail == Detail::full) out.set_output(text(run.output));
+  if (detail == Detail::full) out.set_output(shown_text(run.output));
   out.set_ordered_unix_us(unix_us(run.ordered));
   out.set_finished_unix_us(unix_us_or_zero(run.finished));
-  out.set_detail(text(run.detail));
+  out.set_detail(shown_text(run.detail));
   return out;
 }
 
@@ -103,7 +99,7 @@ void add_scope(const core::Incident& incident, Detail detail, v1::Incident& out)
     if (detail == Detail::summary && affected.until) continue;
     v1::Incident::Affected& shown = *out.add_affected();
     shown.set_service(service.str());
-    shown.set_severity(text(affected.severity));
+    shown.set_severity(shown_text(affected.severity));
     shown.set_since_unix_us(unix_us(affected.since));
     shown.set_until_unix_us(unix_us_or_zero(affected.until));
     shown.set_incident(affected.own.str());
@@ -141,7 +137,7 @@ void add_probe(const core::State& state, const ProbeKey& key, const policy::Prob
   v1::Service::Probe& shown = *out.add_probes();
   shown.set_name(probe.name.str());
   shown.set_kind(kind_name(probe.spec.kind));
-  shown.set_target(text(describe_target(probe.spec.kind)));
+  shown.set_target(shown_text(describe_target(probe.spec.kind)));
   shown.set_status(wire::to_proto(core::probe_status(state, key)));
   shown.set_every_us(probe.spec.every.count());
   core::each_vantage(state, key,
@@ -160,7 +156,7 @@ void set_value(const cel::Value& value, v1::FactValue& out) {
   else if (value.is(Kind::real))
     out.set_double_value(value.as_double());
   else if (value.is(Kind::string))
-    out.set_string_value(text(value.as_string()));
+    out.set_string_value(shown_text(value.as_string()));
 }
 
 const std::vector<policy::Check>* checklist_of(const core::Validation& validation) {
@@ -171,7 +167,7 @@ const std::vector<policy::Check>* checklist_of(const core::Validation& validatio
 
 // What the policy says of a check: its name and its goals.
 void describe_check(const policy::Check& check, v1::CheckProgress& out) {
-  out.set_name(text(check.name));
+  out.set_name(shown_text(check.name));
   if (const auto* probe = std::get_if<policy::ProbeCheck>(&check.what))
     out.set_attempts_max(static_cast<std::uint32_t>(std::max(probe->attempts, 0)));
   else
@@ -229,13 +225,17 @@ std::size_t urgency(const core::Incident& incident) {
 
 }  // namespace
 
+std::string shown_text(const std::string& raw) {
+  return to_valid_utf8(raw, limits::kTextBytesMax);
+}
+
 v1::TimelineEntry to_proto(const core::TimelineEntry& entry) {
   v1::TimelineEntry out;
   out.set_at_unix_us(unix_us(entry.at));
-  out.set_kind(text(entry.kind));
-  out.set_actor(text(entry.actor));
-  out.set_text(text(entry.text));
-  out.set_detail(text(entry.detail));
+  out.set_kind(shown_text(entry.kind));
+  out.set_actor(shown_text(entry.actor));
+  out.set_text(shown_text(entry.text));
+  out.set_detail(shown_text(entry.detail));
   return out;
 }
 
@@ -243,15 +243,15 @@ v1::Incident to_proto(const core::Incident& incident, Detail detail) {
   v1::Incident out;
   out.set_id(incident.id.str());
   out.set_service(incident.service.str());
-  out.set_title(text(incident.title));
+  out.set_title(shown_text(incident.title));
   out.set_phase(core::to_string(incident.phase));
-  out.set_severity(text(incident.severity_name));
-  out.set_peak_severity(text(incident.peak_severity));
+  out.set_severity(shown_text(incident.severity_name));
+  out.set_peak_severity(shown_text(incident.peak_severity));
   out.set_opened_unix_us(unix_us(incident.opened));
   out.set_acknowledged_unix_us(unix_us_or_zero(incident.acknowledged));
-  out.set_acknowledged_by(text(incident.acknowledged_by));
+  out.set_acknowledged_by(shown_text(incident.acknowledged_by));
   out.set_resolved_unix_us(unix_us_or_zero(incident.resolved));
-  out.set_resolved_by(text(incident.resolved_by));
+  out.set_resolved_by(shown_text(incident.resolved_by));
   out.set_declared(incident.declared);
   out.set_detected_unix_us(unix_us(incident.detected));
   std::size_t outputs = 0;
@@ -273,7 +273,7 @@ v1::Service to_proto(const core::State& state, const policy::Service& service, D
   if (const auto found = state.services.find(service.name); found != state.services.end()) {
     const core::ServiceState& now = found->second;
     if (now.severity && *now.severity < state.policy->severities.size())
-      out.set_severity(text(state.policy->severities[*now.severity].name));
+      out.set_severity(shown_text(state.policy->severities[*now.severity].name));
     out.set_incident(now.open_incident.str());
     out.set_symptom_of(now.symptom_of.str());
   }
@@ -287,8 +287,9 @@ v1::Agent to_proto(const core::State& state, const core::AgentState& agent) {
   v1::Agent out;
   out.set_name(agent.name.str());
   out.set_attached(agent.attached);
-  out.set_version(text(agent.version));
-  for (const auto& [name, value] : agent.labels) (*out.mutable_labels())[text(name)] = text(value);
+  out.set_version(shown_text(agent.version));
+  for (const auto& [name, value] : agent.labels)
+    (*out.mutable_labels())[shown_text(name)] = shown_text(value);
   out.set_last_seen_unix_us(unix_us(agent.last_seen));
   out.set_clock_skew_us(agent.clock_skew.count());
   out.set_acked_seq(agent.last_seq);
@@ -298,7 +299,7 @@ v1::Agent to_proto(const core::State& state, const core::AgentState& agent) {
     if (const policy::Service* service = state.policy ? state.policy->find_service(name) : nullptr)
       probes += service->probes.size();
   out.set_probes(static_cast<std::uint32_t>(probes));
-  for (const std::string& action : agent.actions) out.add_actions(text(action));
+  for (const std::string& action : agent.actions) out.add_actions(shown_text(action));
   return out;
 }
 
@@ -311,7 +312,7 @@ v1::Fact to_proto(const core::State& state, const policy::FactDecl& fact,
   out.set_is_default(found == state.facts.end());
   set_value(out.is_default() ? fact.initial : found->second.value, *out.mutable_value());
   if (out.is_default()) return out;
-  out.set_set_by(text(found->second.set_by));
+  out.set_set_by(shown_text(found->second.set_by));
   out.set_set_unix_us(unix_us(found->second.set_at));
   return out;
 }
@@ -334,7 +335,7 @@ v1::ValidationProgress to_proto(const core::Validation& validation, Instant now)
     shown.set_attempt(static_cast<std::uint32_t>(std::max(check.attempt, 0)));
     shown.set_samples(static_cast<std::uint32_t>(check.samples));
     if (check.true_since) shown.set_held_us((now - *check.true_since).count());
-    shown.set_detail(text(check.detail));
+    shown.set_detail(shown_text(check.detail));
   }
   return out;
 }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstddef>
+#include <string>
 
 #include "common/result.h"
 #include "coordinator/core/state.h"
@@ -37,6 +38,8 @@ enum class Detail {
   full,
 };
 
+// As a string of protobuf: UTF-8, bounded.
+[[nodiscard]] std::string shown_text(const std::string& raw);
 [[nodiscard]] v1::TimelineEntry to_proto(const core::TimelineEntry& entry);
 [[nodiscard]] v1::Incident to_proto(const core::Incident& incident, Detail detail);
 // What people are asked to do about it and have said of it, in the words of the policy in force.

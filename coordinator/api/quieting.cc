@@ -10,6 +10,7 @@
 
 #include "common/limits.h"
 #include "common/text.h"
+#include "coordinator/api/convert.h"
 #include "coordinator/core/maintenance.h"
 #include "coordinator/core/silences.h"
 #include "proto/checker.h"
@@ -24,10 +25,6 @@ constexpr int kMaintenanceInStatusMax = 100;
 constexpr int kServicesShown = 20;  // of one, in the status
 // Matchings for one list, which the owner thread waits for: some tens of milliseconds.
 constexpr std::size_t kMatchingsMax = 200'000;
-
-std::string shown_text(const std::string& raw) {
-  return to_valid_utf8(raw, limits::kTextBytesMax);
-}
 
 void check_begin(Checker& check, const std::string& reason, const std::string& request_id,
                  std::int64_t lasts_us, Duration most) {

@@ -11,10 +11,6 @@
 namespace firebreak::api {
 namespace {
 
-std::string shown_text(const std::string& raw) {
-  return to_valid_utf8(raw, limits::kTextBytesMax);
-}
-
 std::string severity_name(const core::State& state,
                           const std::optional<policy::SeverityIndex>& severity) {
   if (!severity || !state.policy || *severity >= state.policy->severities.size()) return {};
