@@ -49,11 +49,14 @@ Object policy_file() {
         "front"},
        {"agents", object("agent-watch"), "none", "when a silent agent is a problem", ""},
        {"escalations", map(name(), object("escalation")), "none", "whom to tell next", "default"},
-       {"manual_steps", list(object("manual-step")), "none", "what people do", ""},
+       {"manual_steps", list(object("manual-step")), "none", "what people do",
+        R"([{"text": "open the war room", "severity": "P1", "service": "shop", "at": "5m", "required": true}])"},
        {"recommendations", list(object("recommendation")), "none", "what people are advised", ""},
        {"schemes", map(name(), map(named("severity"), severity_name())), "none",
-        "what severities are called elsewhere", R"({"customer": {"P1": "Critical"}})"},
-       {"maintenance", list(object("maintenance")), "none", "planned work that comes back", ""},
+        "what severities are called elsewhere",
+        R"({"customer": {"P1": "Critical", "P1_2": "Major"}})"},
+       {"maintenance", list(object("maintenance")), "none", "planned work that comes back",
+        R"([{"services": "shop", "every": "Sun 02:00-04:00", "time_zone": "UTC", "reason": "weekly vacuum", "name": "vacuum"}])"},
        {"flapping", object("flapping"), "none", "when a service flaps", ""}}};
 }
 
