@@ -221,7 +221,8 @@ Clocks clocks_of(const State& state, const Incident& incident) {
   if (severity->acknowledge && !incident.acknowledged && !incident.acknowledge_overdue)
     clocks.acknowledge = incident.raised + *severity->acknowledge;
   if (severity->update)
-    clocks.update = std::max(incident.last_update, incident.last_reminder) + *severity->update;
+    clocks.update = std::max({incident.last_update, incident.last_reminder, incident.raised}) +
+                    *severity->update;
   if (severity->resolve && !incident.resolve_overdue)
     clocks.resolve = incident.raised + *severity->resolve;
   return clocks;

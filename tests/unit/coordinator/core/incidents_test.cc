@@ -178,6 +178,21 @@ TEST(Incident, AsksForAnUpdateAfterEachIntervalWithoutOne) {
   EXPECT_EQ(asked(), 2U);
 }
 
+TEST(Incident, AsksForAnUpdateNoSoonerThanItsNewSeverityWants) {
+  World world = healthy();
+  world.set_fact("customers", 101);
+  world.pass(1h);
+  const auto asked = [&] { return world.told_ever(NotificationKind::update_due).size() / 2; };
+
+  world.result("a", kHealth, Status::critical);
+  ASSERT_EQ(world.incident().severity_name, "P1");
+  EXPECT_EQ(asked(), 0U);
+  world.pass(14min);
+  EXPECT_EQ(asked(), 0U);
+  world.pass(1min);
+  EXPECT_EQ(asked(), 1U);
+}
+
 TEST(Incident, RunsItsResolveClockOutOnce) {
   World world = failing();
 
