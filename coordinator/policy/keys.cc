@@ -73,7 +73,7 @@ Object severity() {
         "who is told about incidents of this severity", "ops-chat"},
        {"escalation", named("[escalation](#escalations)"), "none",
         "who is told next, when nobody takes care", "default"},
-       {"actions", any_of({words({"all", "none"}), list(named("action"))}), "`all`",
+       {"actions", any_of({such_as("all", text("`all`, `none`")), list(named("action"))}), "`all`",
         "what a playbook may run while an incident has this severity; the others are skipped, with "
         "the reason in the timeline",
         R"(["restart-shop"])"}}};

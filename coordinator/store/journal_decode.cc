@@ -135,6 +135,19 @@ core::StartMaintenance get(const pb::OperatorAsked::StartMaintenance& from) {
   return to;
 }
 
+core::AddSilence get(const pb::OperatorAsked::AddSilence& from) {
+  return {{from.matchers().begin(), from.matchers().end()},
+          Duration{from.lasts_us()},
+          from.reason(),
+          from.request_id()};
+}
+
+core::OverrideSeverity get(const pb::OperatorAsked::OverrideSeverity& from) {
+  std::optional<policy::SeverityIndex> severity;
+  if (from.has_severity()) severity = from.severity();
+  return {IncidentId(from.incident()), severity, from.reason(), Duration{from.lasts_us()}};
+}
+
 core::OperatorAsked get(const pb::OperatorAsked& from, Reader& reader) {
   core::OperatorAsked to;
   to.by = from.by();
@@ -165,14 +178,9 @@ core::OperatorAsked get(const pb::OperatorAsked& from, Reader& reader) {
       to.what = core::ClearFact{FactName(from.clear_fact().fact()),
                                 ServiceName(from.clear_fact().service())};
       break;
-    case pb::OperatorAsked::kOverrideSeverity: {
-      const auto& wish = from.override_severity();
-      std::optional<policy::SeverityIndex> severity;
-      if (wish.has_severity()) severity = wish.severity();
-      to.what = core::OverrideSeverity{IncidentId(wish.incident()), severity, wish.reason(),
-                                       Duration{wish.lasts_us()}};
+    case pb::OperatorAsked::kOverrideSeverity:
+      to.what = get(from.override_severity());
       break;
-    }
     case pb::OperatorAsked::kStepDone:
       to.what = core::StepDone{IncidentId(from.step_done().incident()), from.step_done().step(),
                                from.step_done().note()};
@@ -189,11 +197,7 @@ core::OperatorAsked get(const pb::OperatorAsked& from, Reader& reader) {
       to.what = core::CancelValidation{ValidationId(from.cancel_validation().id())};
       break;
     case pb::OperatorAsked::kAddSilence:
-      to.what = core::AddSilence{
-          {from.add_silence().matchers().begin(), from.add_silence().matchers().end()},
-          Duration{from.add_silence().lasts_us()},
-          from.add_silence().reason(),
-          from.add_silence().request_id()};
+      to.what = get(from.add_silence());
       break;
     case pb::OperatorAsked::kExpireSilence:
       to.what = core::ExpireSilence{SilenceId(from.expire_silence().id())};
