@@ -302,8 +302,8 @@ class Ingest : public ::testing::Test {
   // Policy in force, agent web-1 attached, its service failing: an order is out.
   void fail_service(Agent& agent) {
     half_->apply(testing::fault_policy());
+    clock_.advance(1min);  // before there is a stream, which would be silent for as long
     agent.attach();
-    clock_.advance(1min);
     agent.report(1, v1::STATUS_CRITICAL, true);
   }
 
@@ -387,7 +387,7 @@ TEST_F(Ingest, SendsAnOrderAgainUnderItsIdUntilItsOutcomeIsCommitted) {
     Agent agent(channel("web-1"));
     fail_service(agent);
     const auto order = agent.next(Message::kActionOrder);
-    ASSERT_TRUE(order);
+    ASSERT_TRUE(order) << agent.end().error_message();
     EXPECT_EQ(order->action_order().name(), "restart-web");
     EXPECT_EQ(order->action_order().epoch(), 1U);
     EXPECT_GT(order->action_order().valid_for_us(), 0);
