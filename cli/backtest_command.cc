@@ -137,7 +137,7 @@ Result<BacktestResult> run(const BacktestWanted& wanted,
   if (!start) return start.error();
   rehearsal::Backtest backtest(std::move(start->state), std::move(policy), {*since, *until});
   bool enough = false;
-  const auto visit = [&](store::JournalEntry entry) -> Result<> {
+  const auto visit = [&](const store::JournalEntry& entry) -> Result<> {
     const auto more = backtest.take(entry.event, entry.at);
     if (!more) return more.error();
     enough = !*more;

@@ -22,7 +22,7 @@ Result<core::State> state_at(store::Recording& recording, Instant at) {
   if (!start) return start.error();
   core::State state = std::move(start->state);
   bool past_it = false;
-  const auto visit = [&](store::JournalEntry entry) -> Result<> {
+  const auto visit = [&](const store::JournalEntry& entry) -> Result<> {
     past_it = entry.at > at;
     // Nothing after it is wanted; an error is the only way to end a replay.
     if (past_it) return make_error(Errc::unavailable, "enough");

@@ -184,6 +184,7 @@ void read_check(const policy::Check& check, const ServiceName& service, Inputs& 
     if (!signal) continue;
     ProbeInputs& probe = inputs.probes[signal->probe];
     ask_for_window(*signal, signal->window, probe);
+    note_baseline(*signal, inputs.services[service]);
     probe.window = std::max(probe.window, signals->hold);
     if (signals->samples > 0) probe.window = std::max(probe.window, signals->within);
   }
@@ -195,8 +196,8 @@ void read_recommendation(const policy::Recommendation& recommendation, Inputs& i
   for (const cel::Call& call : recommendation.when.calls()) {
     const auto signal = signal_call(call, service);
     if (!signal) continue;
-    Duration& window = inputs.probes[signal->probe].window;
-    window = std::max(window, signal->window);
+    ask_for_window(*signal, signal->window, inputs.probes[signal->probe]);
+    note_baseline(*signal, inputs.services[service]);
   }
   constexpr std::string_view kFacts = "facts.";
   for (const cel::Read& read : recommendation.when.reads())

@@ -97,5 +97,35 @@ TEST_F(BaselineOfAService, HasANumberForEachCallOfItsRules) {
   EXPECT_FALSE(baseline_named("p95"));
 }
 
+TEST(Baseline, IsHeldForAChecklistAndARecommendationToo) {
+  World world(R"yaml(
+severities: {P1: {}}
+facts: {bad: false}
+services:
+  api: {agents: 'true', probes: {health: {http: "http://api/health", every: 5s, timeout: 2s}}}
+rules: [{service: api, severity: {P1: facts.bad}}]
+checklists:
+  api: [{expect: "p95('health', 30s) <= baseline_p95('health', 5m)"}]
+recommendations:
+  - {service: api, when: "mean('health', 30s) > baseline_mean('health', 5m) || delta('health', 1m) > 0.0", say: scale}
+)yaml");
+  world.attach("a");
+  const auto see = [&](Duration latency) {
+    for (int i = 0; i < 70; ++i) {
+      world.result("a", kHealth, observation(Status::ok, latency));
+      world.pass(5s);
+    }
+  };
+  see(10ms);
+  world.set_fact("bad", true);
+  see(200ms);
+
+  const ServiceState& api = world.state.services.at(kApi);
+  ASSERT_TRUE(api.held_at);
+  ASSERT_EQ(api.baselines.size(), 2U);
+  for (const Baseline& held : api.baselines) EXPECT_LT(held.value, 20'000) << "microseconds";
+  EXPECT_GT(world.state.inputs->probes.at(kHealth).trail, Duration{0}) << "delta() needs one";
+}
+
 }  // namespace baseline_test
 }  // namespace firebreak::core
