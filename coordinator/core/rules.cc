@@ -233,15 +233,13 @@ void judge_service(Turn& turn, const ServiceName& name) {
     }
   }
   mine.blind = mine.severity && decided == nullptr;
-  if (decided != nullptr && (is_worse(mine.severity, before) || was_blind)) {
-    mine.because = std::move(because);
-    mine.shown = shown_since(state, *decided, name, turn.now);
-  }
   mine.no_data = mine.blind && silent != nullptr;
-  if (mine.no_data && (!was_no_data || is_worse(mine.severity, before))) {
-    mine.because = std::move(because);
-    mine.shown = silent->undecided_since.value_or(turn.now);
-  }
+  const bool worse = is_worse(mine.severity, before);
+  const bool decides_anew = decided != nullptr && (worse || was_blind);
+  const bool misses_anew = mine.no_data && (worse || !was_no_data);
+  if (decides_anew) mine.shown = shown_since(state, *decided, name, turn.now);
+  if (misses_anew) mine.shown = silent->undecided_since.value_or(turn.now);
+  if (decides_anew || misses_anew) mine.because = std::move(because);
   mine.evaluated = turn.now;
   if (inputs != state.inputs->services.end())
     hold_baselines(state, name, mine, inputs->second, turn.now);

@@ -917,7 +917,7 @@ void Loader::read_escalation(const Node& key, const Node& value) {
 }
 
 std::optional<std::string> Loader::escalation_named(const Node& node) {
-  const auto name = node.as_string(problems_);
+  auto name = node.as_string(problems_);
   if (!name || *name == "none") return std::nullopt;
   if (policy_.escalations.count(*name) != 0) return name;
   std::vector<std::string> names;
