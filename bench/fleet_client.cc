@@ -24,7 +24,8 @@ using Steady = std::chrono::steady_clock;
 using namespace std::chrono_literals;
 
 constexpr auto kPatience = 600s;
-constexpr int kProbes = 10;  // of a service
+constexpr int kProbes = 10;               // of a service
+constexpr std::size_t kHandshakes = 300;  // at once
 
 double seconds_since(Steady::time_point start) {
   return std::chrono::duration<double>(Steady::now() - start).count();
@@ -236,8 +237,16 @@ class FleetClient::Impl {
   double attach() {
     const auto start = Steady::now();
     auto told = start;
-    for (const auto& agent : agents_) agent->dial();
+    std::size_t dialed = 0;
     for (;;) {
+      {
+        // Every host has a processor of its own for its handshake; here all share one machine, and
+        // those that wait for too long begin again.
+        const std::lock_guard lock(board_.mutex);
+        const std::size_t may = std::min(agents_.size(), board_.attached + kHandshakes);
+        for (; dialed < may; ++dialed) to_dial_.push_back(dialed);
+      }
+      for (const std::size_t next : std::exchange(to_dial_, {})) agents_[next]->dial();
       if (Steady::now() - told > 5s) {
         told = Steady::now();
         const std::lock_guard lock(board_.mutex);
@@ -251,8 +260,9 @@ class FleetClient::Impl {
         if (Steady::now() - start > kPatience)
           throw std::runtime_error("only " + std::to_string(board_.attached) + " agents attached");
       }
-      for (const auto& agent : agents_)
-        if (const auto again = agent->again_at(); again && *again <= Steady::now()) agent->dial();
+      for (std::size_t i = 0; i < dialed; ++i)
+        if (const auto again = agents_[i]->again_at(); again && *again <= Steady::now())
+          agents_[i]->dial();
     }
   }
 
@@ -304,6 +314,7 @@ class FleetClient::Impl {
 
   Board board_;
   std::vector<std::unique_ptr<Agent>> agents_;
+  std::vector<std::size_t> to_dial_;
   std::jthread heart_;
 };
 
