@@ -439,6 +439,7 @@ void StateDecoder::Parts::take(const pb::SnapshotTrail& from) {
   const auto inputs = state_.inputs->probes.find(key);
   if (inputs == state_.inputs->probes.end() || inputs->second.trail == Duration{0}) return;
   std::vector<core::Trail::Point> points;
+  points.reserve(static_cast<std::size_t>(from.at_size()));
   for (int i = 0; i < from.at_size(); ++i)
     points.push_back({from_ago(from.at(i)), from.value(i), from.risen(i)});
   core::Trail& to = state_.trails[key][agent_->name];
