@@ -10,6 +10,7 @@
 #include "coordinator/core/symptoms.h"
 #include "coordinator/core/tally.h"
 #include "coordinator/core/timeline.h"
+#include "coordinator/core/trail.h"
 #include "coordinator/core/warm_up.h"
 
 namespace firebreak::core {
@@ -33,14 +34,6 @@ Instant away_since(const AgentState& agent) {
 void set_alarm(State& state, const AgentState& agent, const policy::AgentWatch& watch) {
   state.agent_alarms.set(agent.name,
                          std::max(away_since(agent), state.warm_up.until) + watch.silent_after);
-}
-
-// Null: there is none.
-Incident* open_incident(State& state) {
-  const auto service = state.services.find(agents_service());
-  if (service == state.services.end()) return nullptr;
-  const auto incident = state.incidents.find(service->second.open_incident);
-  return incident == state.incidents.end() ? nullptr : &incident->second;
 }
 
 template <class Names>
@@ -69,7 +62,7 @@ void no_longer_silent(Turn& turn, const AgentName& name, const char* why, const 
   if (state.silent.erase(name) == 0) return;
   state.dirty.insert(agents_service());
   // Thousands that come back are not told one by one.
-  Incident* incident = open_incident(state);
+  Incident* incident = open_incident_of(state, agents_service());
   if (incident != nullptr && !incident->hosts_more)
     add_entry(turn, *incident, "affected", by, name.str() + why);
 }
@@ -92,7 +85,7 @@ void agents_silent(Turn& turn, const std::vector<AgentName>& agents) {
   state.dirty.insert(agents_service());
   ServiceState& service = state.services[agents_service()];
   service.dismissed.reset();  // whoever closed the incident did not know of these
-  Incident* incident = open_incident(state);
+  Incident* incident = open_incident_of(state, agents_service());
   if (incident == nullptr) return;
   add_entry(turn, *incident, "affected", kEngine, "also " + describe(state, agents));
   for (const AgentName& agent : agents) add_host(turn, *incident, agent);
@@ -127,7 +120,7 @@ void judge_agents(Turn& turn) {
   }
   if (mine.severity == before && (!mine.severity || !mine.open_incident.empty())) return;
   service_judged(turn, agents_service());
-  if (Incident* incident = open_incident(state))
+  if (Incident* incident = open_incident_of(state, agents_service()))
     for (const AgentName& name : state.silent) add_host(turn, *incident, name);
 }
 
@@ -142,6 +135,7 @@ void forget_agent(Turn& turn, const AgentName& name, const std::string& by) {
   state.agents.erase(found);
   for (const auto& [key, series] : agent.series) {
     recount(state, key);
+    forget_trail(state, key, name);
     if (series.inputs == nullptr) continue;
     for (const auto& [reader, reading] : series.inputs->readers) state.dirty.insert(reader);
   }

@@ -393,9 +393,12 @@ std::vector<Prospect> prospects(const State& state, const Incident& incident) {
       out.push_back({step.stage, begins, step.action, step.target,
                      action == nullptr ? "the policy has it no more" : "no agent is a target now"});
     else
-      for (const std::string& target : targets)
-        out.push_back({step.stage, begins, step.action, target,
-                       objection(state, incident, *action, {step.stage, step.action, target})});
+      for (const std::string& target : targets) {
+        std::string against = forbidden_by_severity(state, incident, step.action);
+        if (against.empty())
+          against = objection(state, incident, *action, {step.stage, step.action, target});
+        out.push_back({step.stage, begins, step.action, target, std::move(against)});
+      }
     if (out.size() >= limits::kExplainedStepsMax) break;
   }
   if (out.size() > limits::kExplainedStepsMax) out.resize(limits::kExplainedStepsMax);
@@ -406,6 +409,8 @@ std::string holds_back(const State& state, const Incident& incident) {
   if (incident.resolved) return "the incident is resolved";
   if (incident.quiet_since)
     return "no rule holds since " + format_utc(*incident.quiet_since) + " UTC";
+  if (const MaintenanceNow* maintenance = maintenance_of(state, incident.service))
+    return "in maintenance " + describe(*maintenance);
   if (!incident.playbook)
     return "no playbook is for " + incident.service.str() + " at " + incident.severity_name;
   if (is_below_playbook(state, incident))

@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "common/limits.h"
+#include "coordinator/core/incidents.h"
 #include "coordinator/core/inputs.h"
 #include "coordinator/core/state.h"
 
@@ -30,11 +31,8 @@ int depth_of(const Policy& policy, const ServiceName& name, int links,
 
 // The open incident of a service while its rules hold; null: none.
 const Incident* loud_incident(const State& state, const ServiceName& name) {
-  const auto service = state.services.find(name);
-  if (service == state.services.end() || service->second.open_incident.empty()) return nullptr;
-  const auto incident = state.incidents.find(service->second.open_incident);
-  if (incident == state.incidents.end() || !is_loud(incident->second)) return nullptr;
-  return &incident->second;
+  const Incident* incident = open_incident_of(state, name);
+  return incident != nullptr && is_loud(*incident) ? incident : nullptr;
 }
 
 const Incident* worse(const Incident* a, const Incident* b) {

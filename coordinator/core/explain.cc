@@ -6,6 +6,7 @@
 
 #include "common/limits.h"
 #include "common/text.h"
+#include "coordinator/core/incidents.h"
 #include "coordinator/core/inputs.h"
 
 namespace firebreak::core {
@@ -135,12 +136,11 @@ Result<Explanation> explain(const State& state, const Question& question, Instan
   out.service = question.service;
   out.at = std::max(now, state.now);
   if (past == nullptr) {
-    const auto service = state.services.find(question.service);
-    const IncidentId id = !question.incident.empty()        ? question.incident
-                          : service != state.services.end() ? service->second.open_incident
-                                                            : IncidentId();
-    const auto incident = state.incidents.find(id);
-    if (incident != state.incidents.end()) past = &incident->second;
+    const auto asked = state.incidents.find(question.incident);
+    if (asked != state.incidents.end())
+      past = &asked->second;
+    else if (question.incident.empty())
+      past = open_incident_of(state, question.service);
   }
   if (past != nullptr) explain_incident(state, *past, out);
   const policy::Service* service = state.policy->find_service(question.service);

@@ -2,6 +2,7 @@
 #include "coordinator/core/flapping.h"
 
 #include "coordinator/core/alarms.h"
+#include "coordinator/core/incidents.h"
 #include "coordinator/core/maintenance.h"
 #include "coordinator/core/timeline.h"
 
@@ -13,23 +14,18 @@ std::string describe(const policy::Flapping& policy, const FlapState& flaps) {
          " times within " + format_duration(policy.within);
 }
 
-Incident* open_incident_of(State& state, const ServiceState& mine) {
-  const auto found = state.incidents.find(mine.open_incident);
-  return found == state.incidents.end() ? nullptr : &found->second;
-}
-
-void say_begun(Turn& turn, const ServiceState& mine) {
-  Incident* incident = open_incident_of(turn.state, mine);
+void say_begun(Turn& turn, const ServiceName& service, const FlapState& flaps) {
+  Incident* incident = open_incident_of(turn.state, service);
   if (incident == nullptr) return;
   const policy::Flapping& policy = *turn.state.policy->flapping;
-  const std::string text = describe(policy, mine.flaps);
+  const std::string text = describe(policy, flaps);
   add_entry(turn, *incident, "flapping", kEngine,
             text + "; changes are not told until it is calm for " + format_duration(policy.calm));
   notify(turn, *incident, NotificationKind::flapping, text);
 }
 
-void say_calm(Turn& turn, const ServiceState& mine) {
-  Incident* incident = open_incident_of(turn.state, mine);
+void say_calm(Turn& turn, const ServiceName& service) {
+  Incident* incident = open_incident_of(turn.state, service);
   if (incident == nullptr) return;
   add_entry(turn, *incident, "flapping", kEngine,
             "calm for " + format_duration(turn.state.policy->flapping->calm) +
@@ -68,15 +64,15 @@ void follow_flapping(Turn& turn, const ServiceName& service, bool changed,
   const bool was_flapping = mine.flaps.since.has_value();
   if (!state.policy->flapping) {
     mine.flaps = {};
-    if (Incident* incident = was_flapping ? open_incident_of(state, mine) : nullptr)
+    if (Incident* incident = was_flapping ? open_incident_of(state, service) : nullptr)
       turn.attend.insert(incident->id);
     return;
   }
   if (!changed && mine.flaps.changes.empty()) return;
   const bool counts = changed && maintenance_of(state, service) == nullptr;
   const FlapNews news = judge_flapping(*state.policy->flapping, mine.flaps, counts, turn.now);
-  if (news == FlapNews::begun) say_begun(turn, mine);
-  if (news == FlapNews::calm) say_calm(turn, mine);
+  if (news == FlapNews::begun) say_begun(turn, service, mine.flaps);
+  if (news == FlapNews::calm) say_calm(turn, service);
   if (mine.flaps.since) at_first(next, mine.flaps.changes.back() + state.policy->flapping->calm);
 }
 

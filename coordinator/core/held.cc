@@ -35,9 +35,7 @@ void owe(Incident& incident, const ReceiverName& name, NotificationKind kind,
 bool is_concerned(const State& state, const Incident& incident, const ReceiverName& name) {
   if (incident.told.contains(name)) return true;
   if (is_escalated_to(state, incident, name)) return true;
-  if (!incident.severity || *incident.severity >= state.policy->severities.size()) return false;
-  const auto& wanted = state.policy->severities[*incident.severity].notify;
-  return std::find(wanted.begin(), wanted.end(), name) != wanted.end();
+  return receivers_of(*state.policy, incident).contains(name);
 }
 
 }  // namespace

@@ -25,6 +25,15 @@ namespace firebreak::core {
 
 namespace {
 
+// Of a State or a const State.
+template <class S>
+auto find_open(S& state, const ServiceName& service) -> decltype(&state.incidents.begin()->second) {
+  const auto found = state.services.find(service);
+  if (found == state.services.end() || found->second.open_incident.empty()) return nullptr;
+  const auto incident = state.incidents.find(found->second.open_incident);
+  return incident == state.incidents.end() ? nullptr : &incident->second;
+}
+
 using policy::SeverityIndex;
 
 // The format, with the day's number for %N, and a suffix where that is not unique.
@@ -323,6 +332,14 @@ std::string failing_detail(const Validation& validation) {
 }
 
 }  // namespace
+
+const Incident* open_incident_of(const State& state, const ServiceName& service) {
+  return find_open(state, service);
+}
+
+Incident* open_incident_of(State& state, const ServiceName& service) {
+  return find_open(state, service);
+}
 
 void service_judged(Turn& turn, const ServiceName& service) {
   ServiceState& mine = turn.state.services[service];

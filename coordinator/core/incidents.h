@@ -11,6 +11,10 @@ namespace firebreak::core {
 // the open one looked at before the step ends.
 void service_judged(Turn& turn, const ServiceName& service);
 
+// Of the service; null: none is open.
+[[nodiscard]] const Incident* open_incident_of(const State& state, const ServiceName& service);
+[[nodiscard]] Incident* open_incident_of(State& state, const ServiceName& service);
+
 // By a person; admissible() has said that it may be.
 void declare_incident(Turn& turn, const DeclareIncident& what, const std::string& by);
 

@@ -25,13 +25,6 @@ std::string actor_of(const MaintenanceNow& maintenance) {
   return maintenance.author.empty() ? kEngine : "operator:" + maintenance.author;
 }
 
-Incident* open_incident_of(State& state, const ServiceName& service) {
-  const auto mine = state.services.find(service);
-  if (mine == state.services.end()) return nullptr;
-  const auto found = state.incidents.find(mine->second.open_incident);
-  return found == state.incidents.end() ? nullptr : &found->second;
-}
-
 void begun(Turn& turn, const ServiceName& service, const MaintenanceNow& maintenance) {
   Incident* incident = open_incident_of(turn.state, service);
   if (incident == nullptr) return;

@@ -132,10 +132,8 @@ Result<> may(const State& state, const DeclareIncident& wish) {
   if (const auto known = known_service(state, wish.service); !known) return known.error();
   if (wish.severity >= state.policy->severities.size())
     return make_error(Errc::invalid_argument, "the policy has no such severity");
-  const auto service = state.services.find(wish.service);
-  if (service != state.services.end() && !service->second.open_incident.empty()) {
-    const Incident& open = state.incidents.at(service->second.open_incident);
-    return make_error(Errc::already_exists, "incident " + open.id.str() + " is already open for " +
+  if (const Incident* open = open_incident_of(state, wish.service)) {
+    return make_error(Errc::already_exists, "incident " + open->id.str() + " is already open for " +
                                                 quoted(wish.service.str()) +
                                                 "; add a note to it instead");
   }
@@ -258,11 +256,10 @@ void fact_changed(Turn& turn, const FactName& fact, const ServiceName& scope, co
   for (const ServiceName& service : readers->second) {
     if (!scope.empty() && service != scope) continue;
     state.dirty.insert(service);
-    const auto found = state.services.find(service);
-    if (found == state.services.end() || found->second.open_incident.empty()) continue;
-    add_entry(turn, state.incidents.at(found->second.open_incident), "fact", "operator:" + by,
-              text);
-    if (!state.policy->recommendations.empty()) turn.attend.insert(found->second.open_incident);
+    Incident* incident = open_incident_of(state, service);
+    if (incident == nullptr) continue;
+    add_entry(turn, *incident, "fact", "operator:" + by, text);
+    if (!state.policy->recommendations.empty()) turn.attend.insert(incident->id);
   }
 }
 void perform(Turn& turn, const SetFact& wish, const std::string& by) {

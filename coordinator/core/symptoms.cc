@@ -7,6 +7,7 @@
 #include "common/limits.h"
 #include "common/text.h"
 #include "coordinator/core/dependencies.h"
+#include "coordinator/core/incidents.h"
 #include "coordinator/core/inputs.h"
 #include "coordinator/core/rules.h"
 #include "coordinator/core/tally.h"
@@ -162,9 +163,7 @@ void link_incident(Turn& turn, Incident& incident) {
       find_incident(state, former.empty() ? find_cause(state, incident.service) : former);
   if (cause != nullptr) link(turn, *cause, incident);
   for (const ServiceName& name : dependents_of(state, incident.service)) {
-    const auto service = state.services.find(name);
-    if (service == state.services.end() || service->second.open_incident.empty()) continue;
-    Incident* other = find_incident(state, service->second.open_incident);
+    Incident* other = open_incident_of(state, name);
     if (other != nullptr && is_loud(*other) && find_cause(state, name) == incident.id)
       link(turn, incident, *other);
   }

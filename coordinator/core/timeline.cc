@@ -82,16 +82,20 @@ void add_entry(Turn& turn, Incident& incident, const char* kind, std::string act
   turn.emit(PublishEntry{incident.id, incident.service, incident.timeline.back()});
 }
 
-void notify(Turn& turn, Incident& incident, NotificationKind kind, const std::string& what) {
-  if (!turn.state.policy) return;
-  const policy::Policy& policy = *turn.state.policy;
+std::set<ReceiverName> receivers_of(const policy::Policy& policy, const Incident& incident) {
   std::set<ReceiverName> receivers;
-  if (incident.severity) {
+  if (incident.severity && *incident.severity < policy.severities.size()) {
     const auto& wanted = policy.severities[*incident.severity].notify;
     receivers.insert(wanted.begin(), wanted.end());
   }
   if (policy.is_agents_service(incident.service))
     receivers.insert(policy.agent_watch->notify.begin(), policy.agent_watch->notify.end());
+  return receivers;
+}
+
+void notify(Turn& turn, Incident& incident, NotificationKind kind, const std::string& what) {
+  if (!turn.state.policy) return;
+  std::set<ReceiverName> receivers = receivers_of(*turn.state.policy, incident);
   if (kind == NotificationKind::resolved || kind == NotificationKind::severity_changed)
     receivers.insert(incident.told.begin(), incident.told.end());
   tell(turn, incident, kind, what, std::move(receivers));

@@ -16,7 +16,11 @@ inline constexpr const char* kEngine = "engine";
 void add_entry(Turn& turn, Incident& incident, const char* kind, std::string actor,
                std::string text, std::string detail = {});
 
-// To the receivers of the incident's severity, who are from now on told; the end, to all who were
+// Those of the incident's severity, and of all that is about agents.
+[[nodiscard]] std::set<ReceiverName> receivers_of(const policy::Policy& policy,
+                                                  const Incident& incident);
+
+// To those receivers, who are from now on told; the end, to all who were
 // told. `what` is one line: what happened. Who must not be told now is later (held.h).
 void notify(Turn& turn, Incident& incident, NotificationKind kind, const std::string& what);
 

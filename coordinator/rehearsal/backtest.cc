@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "common/limits.h"
+#include "coordinator/core/incidents.h"
 #include "coordinator/rehearsal/story.h"
 
 namespace firebreak::rehearsal {
@@ -224,6 +225,8 @@ class Backtest::Play {
     if constexpr (requires { what.incident; }) {
       const auto twin = twin_of(what.incident);
       if (twin) what.incident = *twin;
+      if constexpr (requires { what.severity; })
+        if (twin && what.severity) return adapt_severity(*what.severity);
       return twin.has_value();
     } else if constexpr (requires { what.severity; }) {
       return adapt_severity(what.severity);
@@ -247,10 +250,8 @@ class Backtest::Play {
     const auto mine = other_.state.incidents.find(id);
     if (mine != other_.state.incidents.end() && mine->second.service == theirs->second.service)
       return id;
-    const auto service = other_.state.services.find(theirs->second.service);
-    if (service == other_.state.services.end() || service->second.open_incident.empty())
-      return std::nullopt;
-    return service->second.open_incident;
+    const core::Incident* open = core::open_incident_of(other_.state, theirs->second.service);
+    return open == nullptr ? std::nullopt : std::optional(open->id);
   }
 
   void step_other(const core::Event& event, Instant at) {

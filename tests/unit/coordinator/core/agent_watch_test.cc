@@ -38,6 +38,33 @@ TEST(ForgetAgent, LeavesNothingOfIt) {
   EXPECT_TRUE(world.state.services.at(ServiceName("agents")).open_incident.empty());
 }
 
+TEST(ForgetAgent, ThatHadAValueWhoseChangeIsRead) {
+  World world(R"yaml(
+severities: {P1: {}}
+services:
+  api:
+    agents: 'true'
+    probes: {queue: {queue: {redis: "db:6379", list: jobs}, every: 5s}}
+rules:
+  - {service: api, severity: {P1: "delta('queue', 1m) > 5.0"}}
+)yaml");
+  Observation seen = observation(Status::ok);
+  seen.values = {{"length", 3.0}};
+  for (const char* name : {"a", "b"}) {
+    world.attach(name);
+    world.result(name, key("api", "queue"), seen);
+  }
+  world.detach("b");
+
+  world.ask(ForgetAgent{AgentName("b")});
+  seen.values = {{"length", 9.0}};
+  world.pass(5s);
+  world.result("a", key("api", "queue"), seen);
+
+  EXPECT_EQ(world.severity("api"), "P1");
+  EXPECT_EQ(world.state.trails.at(key("api", "queue")).size(), 1U);
+}
+
 TEST(ForgetAgent, IsNotAwaitedAfterAStart) {
   World world(kPolicy);
   for (const char* name : {"a", "b"}) world.attach(name);

@@ -158,6 +158,22 @@ TEST(Explain, NamesTheGuardThatRefusesAnAction) {
   EXPECT_NE(away.decisions.size(), 0U);
 }
 
+TEST(Explain, SaysWhatASeverityForbidsAndThatWorkIsGoingOn) {
+  std::string text = policy();
+  text.replace(text.find("P2: {}"), 6, "P2: {actions: none}");
+  World world(text);
+  world.attach("a");
+  world.result("a", kHealth, Status::ok);
+  world.keep("a", kHealth, Status::critical, 60s);
+
+  const auto steps = explained(world, "api").playbook->steps;
+  ASSERT_FALSE(steps.empty());
+  for (const Prospect& step : steps) EXPECT_EQ(step.against, "P2 does not allow it");
+
+  world.ask(StartMaintenance{{ServiceName("api")}, 10min, "a new disk", ""});
+  EXPECT_NE(explained(world, "api").playbook->waits.find("a new disk"), std::string::npos);
+}
+
 TEST(Explain, SaysThatAModeOnlyLooks) {
   World world(policy("observe"));
   world.attach("a");

@@ -171,6 +171,27 @@ TEST(Backtest, SaysOfWhichProbesNothingIsRecorded) {
   EXPECT_EQ(result.probes_unseen, std::vector<std::string>{"api/other"});
 }
 
+TEST(Backtest, KnowsSeveritiesByTheirNamesWhateverTheirOrder) {
+  World world;
+  world.step(core::Started{1});
+  world.use(policy());
+  world.attach("a");
+  look(world, Status::ok, 60s);
+  look(world, Status::critical, 30s);
+  const IncidentId id = world.state.incidents.begin()->first;
+  world.ask(core::OverrideSeverity{id, world.state.policy->find_severity("P2"), "known", 1h});
+  look(world, Status::critical, 30s);
+
+  std::string text = policy();
+  const std::string severities = "severities: {";
+  text.replace(text.find(severities), severities.size(), severities + "P0: {}, ");
+  const BacktestResult result = run(world, text, 30s);
+
+  ASSERT_EQ(result.incidents.size(), 1U);
+  EXPECT_EQ(result.commands_ignored, 0U);
+  EXPECT_EQ(result.incidents[0].differences, std::vector<std::string>{});
+}
+
 TEST(Backtest, EndsWithItsSpanAndRefusesTimeThatGoesBack) {
   const World world = night();
   const Instant begin = world.history.front().first;
