@@ -136,16 +136,10 @@ Result<BacktestResult> run(const BacktestWanted& wanted,
   auto start = recording->start_before(*since);
   if (!start) return start.error();
   rehearsal::Backtest backtest(std::move(start->state), std::move(policy), {*since, *until});
-  bool enough = false;
-  const auto visit = [&](const store::JournalEntry& entry) -> Result<> {
-    const auto more = backtest.take(entry.event, entry.at);
-    if (!more) return more.error();
-    enough = !*more;
-    if (enough) return make_error(Errc::unavailable, "enough");
-    return {};
-  };
-  const auto replayed = recording->replay(start->position, visit);
-  if (!replayed && !enough) return replayed.error();
+  const auto replayed = recording->replay(start->position, [&](const store::JournalEntry& entry) {
+    return backtest.take(entry.event, entry.at);
+  });
+  if (!replayed) return replayed.error();
   return backtest.finish();
 }
 

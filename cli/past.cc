@@ -21,19 +21,16 @@ Result<core::State> state_at(store::Recording& recording, Instant at) {
   auto start = recording.start_before(at);
   if (!start) return start.error();
   core::State state = std::move(start->state);
-  bool past_it = false;
-  const auto visit = [&](const store::JournalEntry& entry) -> Result<> {
-    past_it = entry.at > at;
-    // Nothing after it is wanted; an error is the only way to end a replay.
-    if (past_it) return make_error(Errc::unavailable, "enough");
+  const auto visit = [&](const store::JournalEntry& entry) -> Result<bool> {
+    if (entry.at > at) return false;
     if (entry.at < state.now)
       return make_error(Errc::corrupt,
                         "the journal goes back in time; `firebreak doctor` says what can be saved");
     core::step(state, entry.event, entry.at);
-    return {};
+    return true;
   };
-  const auto replayed = recording.replay(start->position, visit);
-  if (!replayed && !past_it) return replayed.error();
+  if (const auto replayed = recording.replay(start->position, visit); !replayed)
+    return replayed.error();
   return state;
 }
 

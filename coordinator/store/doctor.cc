@@ -133,15 +133,16 @@ bool Patient::look_at_schema(sqlite3* db) {
               std::to_string(kSchemaVersion) + " (a coordinator brings an older one to it)");
     return false;
   }
-  const auto trimmed = query_text(db, database_, "SELECT position FROM trimmed");
-  const auto epoch = query_text(db, database_, "SELECT epoch FROM lease");
+  const auto trimmed = query_number(db, database_, "SELECT position FROM trimmed");
+  const auto epoch = query_number(db, database_, "SELECT epoch FROM lease");
   if (!trimmed || !epoch) {
     found(Health::lost, database_, (trimmed ? epoch.error() : trimmed.error()).message);
     return false;
   }
-  trimmed_ = static_cast<std::uint64_t>(std::stoll(*trimmed));
-  epoch_ = static_cast<std::uint64_t>(std::stoll(*epoch));
-  found(Health::sound, database_, "schema version " + *version + ", epoch " + *epoch);
+  trimmed_ = *trimmed;
+  epoch_ = *epoch;
+  found(Health::sound, database_,
+        "schema version " + *version + ", epoch " + std::to_string(*epoch));
   return true;
 }
 

@@ -17,7 +17,7 @@ Error damaged_store(const std::string& path, const std::string& what) {
 Result<std::uint64_t> replay_rows(sqlite3* db, const std::string& path,
                                   const PolicyCompiler& compile, std::uint64_t after,
                                   std::int64_t rows_max,
-                                  const std::function<Result<>(JournalEntry)>& visit) {
+                                  const std::function<Result<bool>(JournalEntry)>& visit) {
   Statement rows(db,
                  "SELECT position, count, at_us, crc, batch FROM journal WHERE position >= "
                  "coalesce((SELECT max(position) FROM journal WHERE position <= ?), 0) ORDER BY "
@@ -45,9 +45,13 @@ Result<std::uint64_t> replay_rows(sqlite3* db, const std::string& path,
       return damaged_store(path, "the journal's row at position " + std::to_string(position) +
                                      " holds " + std::to_string(entries->size()) +
                                      " events instead of " + std::to_string(count));
-    for (JournalEntry& entry : *entries)
-      if (entry.position > after)
-        if (const auto visited = visit(std::move(entry)); !visited) return visited.error();
+    for (JournalEntry& entry : *entries) {
+      if (entry.position <= after) continue;
+      const std::uint64_t at = entry.position;
+      const auto more = visit(std::move(entry));
+      if (!more) return more.error();
+      if (!*more) return at;
+    }
   }
   if (code != SQLITE_DONE) return sqlite_error(db, path, "read the journal");
   return expected <= after + 1 ? after : expected - 1;

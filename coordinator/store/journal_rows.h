@@ -15,10 +15,10 @@ namespace firebreak::store {
 
 // Every entry after position `after`, of at most `rows_max` rows (-1: of all), in one look at the
 // database; nothing may be missing between. Gives the last position that was read; `after` when
-// there is none. Stops at the first error that `visit` returns.
+// there is none. Stops after the entry for which `visit` says false, and at its first error.
 Result<std::uint64_t> replay_rows(sqlite3* db, const std::string& path,
                                   const PolicyCompiler& compile, std::uint64_t after,
                                   std::int64_t rows_max,
-                                  const std::function<Result<>(JournalEntry)>& visit);
+                                  const std::function<Result<bool>(JournalEntry)>& visit);
 
 }  // namespace firebreak::store

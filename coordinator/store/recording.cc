@@ -31,18 +31,17 @@ class Recording::Files {
         db_(std::move(db)) {}
 
   Result<Snapshot> start_before(Instant at) {
-    const auto trimmed = query_text(db_.get(), database_, "SELECT position FROM trimmed");
+    const auto trimmed = query_number(db_.get(), database_, "SELECT position FROM trimmed");
     if (!trimmed) return trimmed.error();
-    const auto begins_after = static_cast<std::uint64_t>(std::stoll(*trimmed));
     std::optional<Instant> earliest;
     for (const std::string& path : snapshots()) {
       const auto header = read_snapshot_header(path);
       // One of the past may be gone by now, or lead to where the journal is no more.
-      if (!header || header->position < begins_after) continue;
+      if (!header || header->position < *trimmed) continue;
       earliest = header->at;
       if (header->at <= at) return load_snapshot(path, compile_);
     }
-    if (begins_after == 0) {
+    if (*trimmed == 0) {
       // On the heap: of one on the stack g++ 12 says wrongly that it may be uninitialized.
       const auto nothing = std::make_unique<Snapshot>();
       return std::move(*nothing);
@@ -53,11 +52,17 @@ class Recording::Files {
                           "; ask for a later time");
   }
 
-  Result<> replay(std::uint64_t after, const std::function<Result<>(JournalEntry)>& visit) {
+  Result<> replay(std::uint64_t after, const std::function<Result<bool>(JournalEntry)>& visit) {
+    bool enough = false;
+    const auto watch = [&](JournalEntry entry) {
+      auto more = visit(std::move(entry));
+      enough = more && !*more;
+      return more;
+    };
     for (;;) {
-      const auto read = replay_rows(db_.get(), database_, compile_, after, kRowsAtOnce, visit);
+      const auto read = replay_rows(db_.get(), database_, compile_, after, kRowsAtOnce, watch);
       if (!read) return read.error();
-      if (*read == after) return {};
+      if (enough || *read == after) return {};
       after = *read;
     }
   }
@@ -112,7 +117,7 @@ Result<Snapshot> Recording::start_before(Instant at) {
 }
 
 Result<> Recording::replay(std::uint64_t after,
-                           const std::function<Result<>(JournalEntry)>& visit) {
+                           const std::function<Result<bool>(JournalEntry)>& visit) {
   return files_->replay(after, visit);
 }
 

@@ -24,8 +24,8 @@ class Recording {
   // first entry, the empty one. failed_precondition when the past is kept only from later on.
   Result<Snapshot> start_before(Instant at);
   // Every entry after that position, a bounded number of them in memory at once, until the end of
-  // the journal as it is by then or the first error of `visit`.
-  Result<> replay(std::uint64_t after, const std::function<Result<>(JournalEntry)>& visit);
+  // the journal as it is by then, until `visit` says false, or until its first error.
+  Result<> replay(std::uint64_t after, const std::function<Result<bool>(JournalEntry)>& visit);
 
  private:
   class Files;

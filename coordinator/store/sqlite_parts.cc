@@ -4,6 +4,7 @@
 #include <array>
 #include <boost/crc.hpp>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 
 #include "common/crc32c.h"
@@ -154,6 +155,18 @@ Result<std::string> query_text(sqlite3* db, const std::string& path, const char*
   if (!statement.is_valid() || statement.step() != SQLITE_ROW)
     return sqlite_error(db, path, "read");
   return std::string(statement.blob(0));
+}
+
+Result<std::uint64_t> query_number(sqlite3* db, const std::string& path, const char* sql) {
+  const auto text = query_text(db, path, sql);
+  if (!text) return text.error();
+  std::uint64_t number = 0;
+  const char* end = text->data() + text->size();
+  const auto read = std::from_chars(text->data(), end, number);
+  if (read.ec == std::errc{} && read.ptr == end) return number;
+  return make_error(Errc::corrupt, path + ": \"" + escape_line(*text, 40) +
+                                       "\" is where a number should be; `firebreak doctor` says "
+                                       "what can be saved");
 }
 
 std::uint32_t checksum(std::string_view bytes) {

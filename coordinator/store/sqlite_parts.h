@@ -113,6 +113,8 @@ Result<Database> open_database(const std::string& path, const std::string& how, 
 Result<> execute(sqlite3* db, const std::string& path, const char* sql, const char* doing);
 // The first column of the only row.
 Result<std::string> query_text(sqlite3* db, const std::string& path, const char* sql);
+// The same of a position or an epoch; corrupt: it is no such number.
+Result<std::uint64_t> query_number(sqlite3* db, const std::string& path, const char* sql);
 
 // Checksums of what a row holds; a row of the journal with where it belongs.
 [[nodiscard]] std::uint32_t checksum(std::string_view bytes);

@@ -368,9 +368,7 @@ bool SqliteStore::trim(const Transaction& transaction) {
 }
 
 Result<std::uint64_t> SqliteStore::trimmed_to() const {
-  const auto text = query_text(db_.get(), path_, "SELECT position FROM trimmed");
-  if (!text) return text.error();
-  return static_cast<std::uint64_t>(std::stoll(*text));
+  return query_number(db_.get(), path_, "SELECT position FROM trimmed");
 }
 
 Result<> SqliteStore::replay(std::uint64_t after,
@@ -380,7 +378,11 @@ Result<> SqliteStore::replay(std::uint64_t after,
   if (after < *trimmed)
     return damaged("the journal begins after position " + std::to_string(*trimmed) +
                    ", and no snapshot reaches so far");
-  const auto read = replay_rows(db_.get(), path_, compile_, after, -1, visit);
+  const auto visit_all = [&visit](JournalEntry entry) -> Result<bool> {
+    const auto visited = visit(std::move(entry));
+    return visited ? Result<bool>(true) : visited.error();
+  };
+  const auto read = replay_rows(db_.get(), path_, compile_, after, -1, visit_all);
   return read ? Result<>() : read.error();
 }
 
@@ -415,13 +417,14 @@ Result<> SqliteStore::is_of_this_journal(const std::string& path, std::uint64_t 
 // One that cannot be used is put aside, so that it takes the place of no good one.
 Result<std::optional<Snapshot>> SqliteStore::newest_snapshot() {
   std::optional<Snapshot> newest;
-  const auto end = query_text(db_.get(), path_, kLastPosition);
+  const auto end = query_number(db_.get(), path_, kLastPosition);
   if (!end) return end.error();
   for (const std::uint64_t position : list_snapshots(folder_)) {
     const std::string path = folder_ + "/" + snapshot_name(position);
-    if (position > static_cast<std::uint64_t>(std::stoll(*end)))
+    if (position > *end)
       return make_error(Errc::corrupt,
-                        path + " is ahead of the journal, which ends at position " + *end +
+                        path + " is ahead of the journal, which ends at position " +
+                            std::to_string(*end) +
                             ": what was committed is missing there. If a backup was put back on "
                             "purpose, remove the snapshots; else see `firebreak doctor`");
     Result<> usable = is_of_this_journal(path, position);

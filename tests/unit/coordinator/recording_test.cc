@@ -72,16 +72,29 @@ TEST_F(RecordingTest, GivesEveryEntryWhileTheStoreIsInUse) {
   ASSERT_TRUE(start) << start.error().message;
   EXPECT_EQ(start->position, 0U);
   std::uint64_t expected = 0;
-  const auto replayed = recording->replay(0, [&](JournalEntry entry) -> Result<> {
+  const auto replayed = recording->replay(0, [&](JournalEntry entry) -> Result<bool> {
     EXPECT_EQ(entry.position, ++expected);
     core::step(start->state, entry.event, entry.at);
-    return {};
+    return true;
   });
 
   ASSERT_TRUE(replayed) << replayed.error().message;
   EXPECT_EQ(expected, position_);
   EXPECT_EQ(digest(start->state), digest(state_));
   write(core::Tick{}, kBegin + 1h);
+}
+
+TEST_F(RecordingTest, EndsWhenItsReaderHasEnough) {
+  write_night(520);
+  auto recording = open();
+  ASSERT_TRUE(recording) << recording.error().message;
+
+  std::uint64_t seen = 0;
+  const auto replayed =
+      recording->replay(0, [&](const JournalEntry&) -> Result<bool> { return ++seen < 7; });
+
+  EXPECT_TRUE(replayed) << replayed.error().message;
+  EXPECT_EQ(seen, 7U);
 }
 
 TEST_F(RecordingTest, BeginsAtTheNewestSnapshotBeforeTheTime) {
@@ -155,7 +168,8 @@ TEST_F(RecordingTest, RefusesWhatIsDamagedAsTheDoctorDoes) {
   auto recording = open();
   ASSERT_TRUE(recording) << recording.error().message;
 
-  const auto replayed = recording->replay(0, [](const JournalEntry&) { return Result<>(); });
+  const auto replayed =
+      recording->replay(0, [](const JournalEntry&) { return Result<bool>(true); });
 
   ASSERT_FALSE(replayed);
   EXPECT_EQ(replayed.error().code, Errc::corrupt);

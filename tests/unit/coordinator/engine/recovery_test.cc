@@ -298,6 +298,18 @@ TEST_F(RecoveryTest, SavesWhatComesBeforeTheDamage) {
   EXPECT_FALSE(store::salvage(dir_.path(), into, compile)) << "into a folder that is not empty";
 }
 
+TEST_F(RecoveryTest, RefusesAPositionThatCannotBe) {
+  ASSERT_TRUE(live(30, false));
+  run_sql(path_, "UPDATE trimmed SET position = -1");
+
+  const auto refused = live(0, false);
+
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::corrupt);
+  EXPECT_THAT(refused.error().message, HasSubstr("\"-1\""));
+  EXPECT_EQ(health(), store::Health::lost);
+}
+
 TEST_F(RecoveryTest, SaysWhatIsLost) {
   ASSERT_TRUE(live(30, true));
   run_sql(path_, "UPDATE incidents SET doc = x'00'");
