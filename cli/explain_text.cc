@@ -5,6 +5,7 @@
 
 #include "cli/explain_text.h"
 #include "cli/terminal.h"
+#include "cli/words.h"
 #include "common/text.h"
 #include "common/time.h"
 
@@ -65,23 +66,10 @@ std::string rule_text(const ExplainResponse::Rule& rule, std::int64_t now_us) {
   return out;
 }
 
-std::string status_text(v1::Status status) {
-  switch (status) {
-    case v1::STATUS_OK:
-      return "ok";
-    case v1::STATUS_WARNING:
-      return "warning";
-    case v1::STATUS_CRITICAL:
-      return "critical";
-    default:
-      return "unknown";
-  }
-}
-
 std::string probes_text(const ExplainResponse& why) {
   Table table({"PROBE", "STATUS", "FAILING", "FRESH", "AGENTS", "FAILS FOR", "NEWEST RESULT"});
   for (const auto& probe : why.probes()) {
-    const std::string word = status_text(probe.status());
+    const std::string word = status_word(probe.status());
     table.row(
         {{probe.service() == why.service() ? probe.name() : probe.service() + "/" + probe.name()},
          {word, status_paint(word)},

@@ -3,9 +3,9 @@
 #include <cstdio>
 #include <iostream>
 #include <memory>
-#include <random>
 
 #include "cli/commands.h"
+#include "cli/request_options.h"
 #include "cli/response_commands.h"
 #include "cli/terminal.h"
 #include "common/limits.h"
@@ -179,13 +179,6 @@ void act(Context& context,
             << escape_line(reply.severity()) << ", " << paint_status(reply.phase()) << ")\n";
 }
 
-std::string random_id() {
-  std::random_device device;
-  char text[40];
-  std::snprintf(text, sizeof text, "%08x%08x", device(), device());
-  return text;
-}
-
 std::string text_of(const v1::FactValue& value) {
   switch (value.value_case()) {
     case v1::FactValue::kBoolValue:
@@ -305,7 +298,7 @@ void add_actions(CLI::App& app, Context& context) {
           "TITLE", [declared](const std::string& title) { declared->set_title(title); })
       ->required();
   declare->callback([&context, declared] {
-    declared->set_request_id(random_id());
+    declared->set_request_id(new_request_id());
     act(context, &v1::OperatorService::Stub::DeclareIncident, *declared, "declared");
   });
 
@@ -316,11 +309,7 @@ void add_actions(CLI::App& app, Context& context) {
       ->add_option_function<std::string>(
           "INCIDENT", [resolved](const std::string& id) { resolved->set_id(id); })
       ->required();
-  resolve
-      ->add_option_function<std::string>(
-          "--reason", [resolved](const std::string& reason) { resolved->set_reason(reason); },
-          "why it is over; on the record")
-      ->required();
+  add_reason(*resolve, resolved, "why it is over; on the record");
   resolve->callback([&context, resolved] {
     act(context, &v1::OperatorService::Stub::ResolveIncident, *resolved, "resolved");
   });

@@ -1,55 +1,21 @@
 // silence and maintenance: what people do so that nobody is called for what they know of.
 #include <CLI/CLI.hpp>
-#include <cstdio>
 #include <iostream>
 #include <memory>
-#include <random>
 
 #include "cli/commands.h"
+#include "cli/request_options.h"
 #include "cli/terminal.h"
-#include "common/limits.h"
 #include "common/text.h"
-#include "common/time.h"
 
 namespace firebreak::cli {
 namespace {
-
-std::string new_request_id() {
-  std::random_device device;
-  char text[40];
-  std::snprintf(text, sizeof text, "%08x%08x", device(), device());
-  return text;
-}
 
 template <class Texts>
 std::string joined(const Texts& texts, const char* between = " ") {
   std::string all;
   for (const auto& text : texts) all += (all.empty() ? "" : between) + std::string(text);
   return all;
-}
-
-// An option whose value is a duration; CLI11 reports one that is none.
-template <class Request>
-void add_duration(CLI::App& command, const std::shared_ptr<Request>& request, const char* what) {
-  command
-      .add_option_function<std::string>(
-          "--for",
-          [request](const std::string& text) {
-            const auto lasts = parse_duration(text);
-            if (!lasts) throw CLI::ValidationError("--for", lasts.error().message);
-            request->set_lasts_us(lasts->count());
-          },
-          what)
-      ->required()
-      ->type_name("DURATION");
-}
-template <class Request>
-void add_reason(CLI::App& command, const std::shared_ptr<Request>& request) {
-  command
-      .add_option_function<std::string>(
-          "--reason", [request](const std::string& text) { request->set_reason(text); },
-          "why; on the record")
-      ->required();
 }
 
 void show(const v1::Silence& silence) {
@@ -97,7 +63,7 @@ void add_silence_commands(CLI::App& app, Context& context) {
          },
          "service=web, severity!=P1, service=~web-.*, incident!~.*-2")
       ->required();
-  add_duration(*add, added, "how long, at most 30d");
+  add_duration(*add, added, "how long, at most 30d")->required();
   add_reason(*add, added);
   add->callback([&context, added] {
     added->set_request_id(new_request_id());
@@ -167,7 +133,7 @@ void add_maintenance_commands(CLI::App& app, Context& context) {
             for (const std::string& name : names) started->add_services(name);
           })
       ->required();
-  add_duration(*start, started, "how long, at most 7d");
+  add_duration(*start, started, "how long, at most 7d")->required();
   add_reason(*start, started);
   start->callback([&context, started] {
     started->set_request_id(new_request_id());

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "cli/request_options.h"
 #include "cli/terminal.h"
 #include "common/limits.h"
 #include "common/text.h"
@@ -77,23 +78,8 @@ void add_severity(CLI::App& incident, Context& context) {
   auto* severity = command->add_option_function<std::string>(
       "SEVERITY", [asked](const std::string& name) { asked->set_severity(name); },
       "as the policy names it");
-  command
-      ->add_option_function<std::string>(
-          "--reason", [asked](const std::string& text) { asked->set_reason(text); },
-          "why; on the record")
-      ->required();
-  command
-      ->add_option_function<std::string>(
-          "--for",
-          [asked](const std::string& text) { asked->set_lasts_us(parse_duration(text)->count()); },
-          "then the rules decide again (30m, 2h; default 4h, at most 7d)")
-      ->check([](const std::string& text) {
-        const auto lasts = parse_duration(text);
-        if (!lasts) return lasts.error().message;
-        return *lasts > Duration{0} && *lasts <= limits::kSeverityOverrideMax
-                   ? std::string()
-                   : "between 1us and " + format_duration(limits::kSeverityOverrideMax);
-      });
+  add_reason(*command, asked);
+  add_duration(*command, asked, "then the rules decide again (30m, 2h; default 4h, at most 7d)");
   command->add_flag("--lift", *lift, "the rules decide again, now")->excludes(severity);
   command->callback([&context, asked, lift] {
     if (asked->severity().empty() != *lift) throw CLI::RequiredError("a SEVERITY, or --lift");

@@ -7,24 +7,12 @@
 
 #include "cli/commands.h"
 #include "cli/terminal.h"
+#include "cli/words.h"
 #include "common/limits.h"
 #include "common/text.h"
 
 namespace firebreak::cli {
 namespace {
-
-std::string status_word(v1::Status status) {
-  switch (status) {
-    case v1::STATUS_OK:
-      return "ok";
-    case v1::STATUS_WARNING:
-      return "warning";
-    case v1::STATUS_CRITICAL:
-      return "critical";
-    default:
-      return "unknown";
-  }
-}
 
 std::string values_of(const v1::Service::Vantage& vantage) {
   std::string text;
