@@ -53,6 +53,7 @@ class Echo final : public v1::AgentService::CallbackService {
     void OnReadDone(bool ok) override {
       if (!ok) return Finish(grpc::Status::OK);
       out_.Clear();
+      if (in_.has_heartbeat()) return StartRead(&in_);
       if (in_.has_hello())
         out_.mutable_welcome()->set_protocol(1);
       else

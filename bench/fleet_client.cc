@@ -38,6 +38,7 @@ struct Board {
   std::size_t attached = 0;
   std::size_t done = 0;
   std::size_t lost = 0;  // were attached, and are not any more
+  std::string why;       // of the first of them
   std::uint64_t put_off = 0;
 };
 
@@ -131,7 +132,7 @@ class Agent final : public grpc::ClientBidiReactor<v1::AgentMessage, v1::Coordin
     outgoing_.pop_front();
     if (ok && !outgoing_.empty()) StartWrite(&outgoing_.front());
   }
-  void OnDone(const grpc::Status&) override {
+  void OnDone(const grpc::Status& status) override {
     const std::lock_guard lock(mutex_);
     if (again_at_ < Steady::now()) again_at_ = Steady::now() + 500ms;
     outgoing_.clear();
@@ -139,7 +140,8 @@ class Agent final : public grpc::ClientBidiReactor<v1::AgentMessage, v1::Coordin
     over_.notify_all();
     if (!is_attached_) return;
     const std::lock_guard board(board_.mutex);
-    ++board_.lost;
+    if (board_.lost++ == 0)
+      board_.why = "status " + std::to_string(status.error_code()) + ": " + status.error_message();
     board_.changed.notify_all();
   }
 
@@ -283,7 +285,8 @@ class FleetClient::Impl {
     const auto over = [this] { return board_.done >= agents_.size() || board_.lost > 0; };
     if (!board_.changed.wait_for(lock, kPatience, over) || board_.lost > 0)
       throw std::runtime_error("acknowledgements are missing, " + std::to_string(board_.lost) +
-                               " streams have ended");
+                               " streams have ended" +
+                               (board_.why.empty() ? "" : ", the first with " + board_.why));
     lock.unlock();
     FleetResult result;
     result.seconds = seconds_since(start);
