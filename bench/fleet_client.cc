@@ -300,7 +300,7 @@ class FleetClient::Impl {
   void beat(const std::stop_token& stop) {
     for (std::size_t turn = 0; !stop.stop_requested(); turn = (turn + 1) % 100) {
       for (std::size_t i = turn; i < agents_.size(); i += 100) agents_[i]->beat();
-      std::this_thread::sleep_for(limits::kHeartbeatInterval / 100);
+      std::this_thread::sleep_for(std::chrono::milliseconds(limits::kHeartbeatInterval) / 100);
     }
   }
   // Each agent at a moment of its own within the pause.
