@@ -91,6 +91,7 @@ class Agent final : public grpc::ClientBidiReactor<v1::AgentMessage, v1::Coordin
     const std::lock_guard lock(mutex_);
     plan_ = plan;
     left_ = plan.batches;
+    is_done_ = false;
     if (plan.pause_s == 0) fill_window();
   }
   void send_one() {
@@ -189,7 +190,8 @@ class Agent final : public grpc::ClientBidiReactor<v1::AgentMessage, v1::Coordin
     for (; !sent_.empty() && sent_.front().first <= seq; sent_.pop_front())
       ack_ms_.push_back(1e3 * seconds_since(sent_.front().second));
     if (plan_.pause_s == 0) fill_window();
-    if (left_ > 0 || !sent_.empty()) return;
+    // An acknowledgement may come again, as a sign of life.
+    if (left_ > 0 || !sent_.empty() || std::exchange(is_done_, true)) return;
     const std::lock_guard board(board_.mutex);
     ++board_.done;
     board_.changed.notify_all();
@@ -209,6 +211,7 @@ class Agent final : public grpc::ClientBidiReactor<v1::AgentMessage, v1::Coordin
   std::deque<v1::AgentMessage> outgoing_;
   bool is_over_ = false;
   bool is_attached_ = false;
+  bool is_done_ = true;  // with the plan
   Steady::time_point again_at_{};
   FleetPlan plan_;
   int left_ = 0;
