@@ -32,6 +32,7 @@ struct Options {
   std::string run;
   std::string junit;
   bool coverage = false;
+  bool require_coverage = false;
 };
 
 struct Totals {
@@ -65,6 +66,7 @@ class Run {
   void show_coverage() const;
   void print_json() const;
   void write_junit();
+  void require_coverage();
 
   Context& context_;
   const Options& options_;
@@ -162,9 +164,6 @@ void Run::show_totals() const {
             << humanize_duration(totals_.took) << "\n";
 }
 
-constexpr Coverage::Kind kKinds[] = {Coverage::Kind::rule, Coverage::Kind::stage,
-                                     Coverage::Kind::action, Coverage::Kind::check};
-
 struct Share {
   std::size_t reached = 0, all = 0;
 };
@@ -185,8 +184,9 @@ void Run::show_coverage() const {
     if (of.files.size() > 1) std::cout << " and " << of.files.size() - 1 << " more";
     std::cout << "):";
     const char* comma = " ";
-    for (const Coverage::Kind kind : kKinds) {
+    for (const Coverage::Kind kind : rehearsal::kCoverageKinds) {
       const Share share = share_of(of.coverage, kind);
+      if (share.all == 0) continue;
       std::cout << comma << share.reached << " of " << share.all << " " << to_string(kind) << "s";
       comma = ", ";
     }
@@ -212,7 +212,7 @@ json::object to_json(const std::string& digest, const PolicyCoverage& of) {
   json::object one{{"policy", digest}};
   json::array files, missed;
   for (const std::string& file : of.files) files.push_back(json::string(json_text(file)));
-  for (const Coverage::Kind kind : kKinds) {
+  for (const Coverage::Kind kind : rehearsal::kCoverageKinds) {
     const Share share = share_of(of.coverage, kind);
     one[std::string(to_string(kind)) + "s"] =
         json::object{{"reached", share.reached}, {"all", share.all}};
@@ -280,6 +280,17 @@ void Run::run() {
     show_coverage();
   }
   if (!options_.junit.empty()) write_junit();
+  if (options_.require_coverage) require_coverage();
+}
+
+// What failed or was wrong is worse.
+void Run::require_coverage() {
+  std::size_t missed = 0;
+  for (const auto& [digest, of] : coverage_)
+    for (const Coverage::Item& item : of.coverage.items()) missed += item.reached ? 0 : 1;
+  if (missed == 0) return;
+  std::cerr << "firebreak: no test reached " << missed << " of what the policy says\n";
+  if (context_.exit_code == kDone) context_.exit_code = kFailed;
 }
 
 }  // namespace
@@ -293,8 +304,13 @@ void add_policy_test_command(CLI::App& group, Context& context) {
       ->option_text("REGEX");
   command->add_option("--junit", options->junit, "write the results as JUnit's XML, too")
       ->option_text("FILE");
-  command->add_flag("--coverage", options->coverage,
-                    "which rules' levels, stages, actions and checklist items no test reached");
+  command->add_flag(
+      "--coverage", options->coverage,
+      "which rules' levels, stages, actions, checklist items, tiers, manual steps and "
+      "recommendations no test reached");
+  command->add_flag_callback(
+      "--require-coverage", [options] { options->coverage = options->require_coverage = true; },
+      "the same, and exit 1 when there is one");
   command->callback([&context, options] { Run(context, *options).run(); });
 }
 

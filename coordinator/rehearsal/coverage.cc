@@ -19,6 +19,12 @@ const char* to_string(Coverage::Kind kind) {
       return "action";
     case Coverage::Kind::check:
       return "check";
+    case Coverage::Kind::tier:
+      return "tier";
+    case Coverage::Kind::step:
+      return "step";
+    case Coverage::Kind::recommendation:
+      return "recommendation";
   }
   return "?";
 }
@@ -34,6 +40,18 @@ Coverage::Coverage(std::shared_ptr<const policy::Policy> policy) : policy_(std::
   }
   for (const auto& [name, action] : policy_->actions)
     actions_.emplace(name, add(Kind::action, name.str()));
+  for (const auto& [name, escalation] : policy_->escalations)
+    for (std::size_t tier = 0; tier < escalation.tiers.size(); ++tier) {
+      const std::string called = "tier " + std::to_string(tier + 1) + " of " + name;
+      const std::string after = format_duration(escalation.tiers[tier].after);
+      tiers_.emplace(called,
+                     add(Kind::tier, name + " " + std::to_string(tier + 1) + " (" + after + ")"));
+    }
+  for (const policy::ManualStep& step : policy_->manual_steps)
+    steps_.push_back(add(Kind::step, step.text));
+  for (const policy::Recommendation& recommendation : policy_->recommendations)
+    recommendations_.push_back(
+        add(Kind::recommendation, recommendation.service.str() + ": " + recommendation.say));
 }
 
 std::size_t Coverage::add(Kind kind, std::string name) {
@@ -65,11 +83,30 @@ void Coverage::observe(const core::State& state, const std::vector<core::Effect>
   for (const auto& [name, mine] : services_) observe_rules(mine, state, now);
   for (const IncidentId& id : state.changed) {
     const auto incident = state.incidents.find(id);
-    if (incident == state.incidents.end() || !incident->second.playbook) continue;
-    const core::PlaybookRun& run = *incident->second.playbook;
+    if (incident != state.incidents.end()) observe_incident(incident->second);
+  }
+}
+
+// A manual step is reached when it is due.
+void Coverage::observe_incident(const core::Incident& incident) {
+  if (incident.playbook) {
+    const core::PlaybookRun& run = *incident.playbook;
     for (std::size_t stage = 0; stage < run.next_stage; ++stage)
       reached(stages_.at(run.playbook).at(stage));
   }
+  for (const core::ManualStep& step : incident.steps)
+    for (std::size_t i = 0; step.shown && i < steps_.size(); ++i) {
+      const policy::ManualStep& planned = policy_->manual_steps[i];
+      const bool is_its = planned.text == step.text &&
+                          (planned.service.empty() || planned.service == incident.service);
+      if (is_its) reached(steps_[i]);
+    }
+  for (const core::Recommended& said : incident.recommended)
+    for (std::size_t i = 0; i < recommendations_.size(); ++i) {
+      const policy::Recommendation& planned = policy_->recommendations[i];
+      if (planned.say == said.say && planned.service == incident.service)
+        reached(recommendations_[i]);
+    }
 }
 
 void Coverage::observe_rules(const OfService& mine, const core::State& state, Instant now) {
@@ -111,7 +148,13 @@ void Coverage::observe_effect(const core::State& state, const core::Effect& effe
   if (const auto* http = std::get_if<core::RunHttpAction>(&effect))
     return ordered(state, http->incident, http->action);
   const auto* entry = std::get_if<core::PublishEntry>(&effect);
-  if (entry == nullptr || entry->entry.kind != "action" || state.policy != policy_) return;
+  if (entry == nullptr || state.policy != policy_) return;
+  if (entry->entry.kind == "escalation") {
+    const auto tier =
+        tiers_.find(entry->entry.text.substr(0, entry->entry.text.find_first_of(":,")));
+    if (tier != tiers_.end()) reached(tier->second);
+  }
+  if (entry->entry.kind != "action") return;
   constexpr std::array<std::string_view, 2> kSaid{"advised: run ", "would run (observing only): "};
   for (const std::string_view said : kSaid) {
     if (!entry->entry.text.starts_with(said)) continue;

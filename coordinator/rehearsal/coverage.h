@@ -1,4 +1,5 @@
-// What of a policy its tests have reached: levels of rules, stages, actions, checklist items.
+// What of a policy its tests have reached: levels of rules, stages, actions, checklist items, tiers
+// of escalations, manual steps, recommendations.
 #pragma once
 
 #include <cstddef>
@@ -14,7 +15,7 @@ namespace firebreak::rehearsal {
 
 class Coverage {
  public:
-  enum class Kind { rule, stage, action, check };
+  enum class Kind { rule, stage, action, check, tier, step, recommendation };
   struct Item {
     Kind kind;
     std::string name;  // "shop/1 P1 (!available('health'))", "shop/P1 stage 2 (at 5m)"
@@ -42,6 +43,7 @@ class Coverage {
   void add_service(const policy::Service& service);
   void observe_rules(const OfService& mine, const core::State& state, Instant now);
   void observe_validation(const core::Validation& validation, Instant now);
+  void observe_incident(const core::Incident& incident);
   void observe_effect(const core::State& state, const core::Effect& effect);
   void ordered(const core::State& state, const IncidentId& incident, const ActionId& action);
   void reached(std::size_t item) { items_[item].reached = true; }
@@ -51,7 +53,15 @@ class Coverage {
   std::map<ServiceName, OfService> services_;
   std::vector<std::vector<std::size_t>> stages_;  // by playbook
   std::map<ActionName, std::size_t> actions_;
+  std::map<std::string, std::size_t> tiers_;  // by what a timeline calls them: "tier 2 of on-call"
+  std::vector<std::size_t> steps_;            // as in the policy
+  std::vector<std::size_t> recommendations_;  // likewise
 };
+
+inline constexpr Coverage::Kind kCoverageKinds[] = {
+    Coverage::Kind::rule,          Coverage::Kind::stage, Coverage::Kind::action,
+    Coverage::Kind::check,         Coverage::Kind::tier,  Coverage::Kind::step,
+    Coverage::Kind::recommendation};
 
 [[nodiscard]] const char* to_string(Coverage::Kind kind);
 

@@ -30,9 +30,9 @@ agents: {web-1: {}}
 tests:
 )yaml";
 
-std::vector<std::string> missed(const std::string& tests) {
+std::vector<std::string> missed(const std::string& tests, const char* policy = kPolicy) {
   const testing::TempDir folder;
-  testing::write_file(folder / "t.yaml", kPolicy + tests);
+  testing::write_file(folder / "t.yaml", policy + tests);
   const Suite suite(folder / "t.yaml");
   EXPECT_TRUE(suite.ok()) << suite.text();
   if (!suite.ok()) return {};
@@ -78,6 +78,44 @@ TEST(Coverage, IsCountedOverAllTests) {
              "- {name: warned, timeline: [{at: 0s, results: {probe: '*/*', status: warning}}, "
              "{at: 1h}]}\n"),
       std::vector<std::string>{});
+}
+
+constexpr const char* kWithPeople = R"yaml(policy: |
+  severities: {P1: {escalation: on-call}, P2: {escalation: on-call}}
+  receivers: {anna: {slack: {url: "http://127.0.0.1:1/a"}}, boss: {slack: {url: "http://127.0.0.1:1/b"}}}
+  escalations:
+    on-call: {tiers: [{after: 1m, notify: anna}, {after: 10m, notify: boss}]}
+  services:
+    shop:
+      agents: 'true'
+      probes:
+        health: {http: "http://shop.example/health", every: 5s}
+  rules:
+    - {service: shop, name: down, severity: {P1: "!available('health')"}}
+  manual_steps:
+    - {service: shop, severity: P1, at: 2m, text: call the hoster}
+    - {service: shop, severity: P2, text: write it down}
+  recommendations:
+    - {service: shop, when: "failing_for('health') > 5m", say: fail over}
+agents: {web-1: {}}
+tests:
+)yaml";
+
+TEST(Coverage, KnowsWhatIsForPeople) {
+  EXPECT_EQ(missed("- {name: calm, timeline: [{at: 1h}]}\n", kWithPeople).size(), 6U);
+
+  const std::vector<std::string> left = missed(
+      "- {name: down, timeline: [{at: 0s, results: {probe: '*/*', status: fail}}, {at: 4m}]}\n",
+      kWithPeople);
+  const std::vector<std::string> wanted{"tier on-call 2 (10m)", "step write it down",
+                                        "recommendation shop: fail over"};
+  EXPECT_EQ(left, wanted);
+
+  EXPECT_EQ(
+      missed(
+          "- {name: down, timeline: [{at: 0s, results: {probe: '*/*', status: fail}}, {at: 1h}]}\n",
+          kWithPeople),
+      std::vector<std::string>{"step write it down"});
 }
 
 }  // namespace
