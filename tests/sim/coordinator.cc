@@ -494,11 +494,13 @@ void Coordinator::check_state() const {
 }
 
 // An order stands on what a seeing agent has seen: three intervals ago at most, by the longest of
-// the policies, and what a delivery may take. Orders of an earlier life were checked then.
+// the policies, and what a delivery may take. Orders of an earlier life were checked then. What a
+// person calls as severe as that needs no failing probe, only rules that see.
 void Coordinator::check_evidence(const IncidentId& id,
                                  const std::vector<std::string>& targets) const {
   const auto incident = state().incidents.find(id);
   if (incident == state().incidents.end() || incident->second.declared_severity) return;
+  if (incident->second.severity_override) return;
   const policy::Service* service = state().policy->find_service(incident->second.service);
   if (service == nullptr || service->name.str() == "pit") return;
   const ProbeSpec& spec = service->probes.front().spec;
