@@ -29,6 +29,7 @@ struct Options {
   Duration faulty = std::chrono::minutes(90);  // then everything heals
   Duration settle = std::chrono::minutes(30);  // and has this long to agree
   bool with_faults = true;
+  bool rereads_journal = true;  // and compares, at the end
   bool trace = false;
 };
 
