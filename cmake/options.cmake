@@ -37,7 +37,7 @@ target_compile_definitions(firebreak_options INTERFACE
   _GLIBCXX_ASSERTIONS BOOST_ASIO_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED)
 
 if(FIREBREAK_UNITY)  # g++ takes every file but the first of a unit for a header
-  target_compile_options(firebreak_options INTERFACE -Wno-subobject-linkage)
+  target_compile_options(firebreak_options INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
 endif()
 
 if(FIREBREAK_SANITIZE)
