@@ -33,7 +33,8 @@ class HttpResponseParser::Parser final : public http::basic_parser<false> {
  private:
   void on_request_impl(http::verb, beast::string_view, beast::string_view, int,
                        error_code&) override {}
-  void on_response_impl(int code, beast::string_view reason, int, error_code&) override {
+  void on_response_impl(int code, beast::string_view reason, int, error_code& error) override {
+    if (code < 100) error = http::error::bad_status;  // "053"; RFC 9110, 15: 100 is the first
     response.status = code;
     response.reason.assign(reason.data(), reason.size());
   }

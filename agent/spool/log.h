@@ -126,6 +126,8 @@ class Log {
   Result<> set_aside(const Found& found);
   Result<> scan(const Found& found, bool is_last);
   void take_record(Segment& segment, const Record& record);
+  // At most, of the copies of damaged files that are kept.
+  [[nodiscard]] Result<std::uint64_t> numbers_in_evidence() const;
   Result<> keep_evidence(const std::string& name, std::uint64_t size);
   void settle_tails();
 

@@ -70,8 +70,14 @@ Result<> Log::recover(std::uint64_t fresh_incarnation) {
 }
 
 // Without a header, no byte of the file can be trusted. A file that holds no more was being made
-// when the power went.
+// when the power went, or it was to say which numbers earlier damage may have held (settle_tails):
+// then what was kept of that damage says it once more.
 Result<> Log::set_aside(const Found& found) {
+  if (found.size == kHeaderBytes) {
+    const auto held = numbers_in_evidence();
+    if (!held) return held.error();
+    lost_numbers_ += *held;
+  }
   if (found.size > kHeaderBytes) {
     ++damaged_;
     note(Notice::Weight::trouble,
@@ -136,6 +142,19 @@ Result<> Log::scan(const Found& found, bool is_last) {
   }
   row(segment.header.lane).segments.push_back(std::move(segment));
   return {};
+}
+
+Result<std::uint64_t> Log::numbers_in_evidence() const {
+  const auto names = files_.list();
+  if (!names) return names.error();
+  std::uint64_t numbers = 0;
+  for (const std::string& name : *names) {
+    if (!name.starts_with(kEvidence)) continue;
+    const auto size = files_.size(name);
+    if (!size) return size.error();
+    numbers += records_at_most(*size);
+  }
+  return numbers;
 }
 
 // A copy, so that a person can look at it; the good records stay in use where they are.

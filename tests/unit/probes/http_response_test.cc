@@ -86,6 +86,13 @@ TEST(HttpResponse, GarbageFailsAtItsFirstByte) {
   }
 }
 
+TEST(HttpResponse, AStatusBelow100IsNone) {
+  for (const char* status : {"053", "000", "099"}) {
+    HttpResponseParser parser(false);
+    EXPECT_EQ(parser.feed("HTTP/1.0 " + std::string(status) + " Odd\r\n\r\n"), Progress::failed);
+  }
+}
+
 TEST(HttpResponse, TwoLengthsAreRefused) {
   HttpResponseParser parser(false);
 

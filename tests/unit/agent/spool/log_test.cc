@@ -476,6 +476,24 @@ TEST_F(SpoolLog, ADamagedEndOfASparseLaneDoesNotGiveItsNumberAgain) {
   EXPECT_GT(log_->next_seq(), 400U);
 }
 
+// What it held is proven by a file of nothing but a header, which is destroyed as well.
+TEST_F(SpoolLog, ADamagedProofOfADamagedFileDoesNotGiveItsNumbersAgain) {
+  open();
+  append({an_entry(1, Lane::fault), an_entry(2, Lane::news)});
+  for (int life = 0; life < 3; ++life) {
+    std::string newest;
+    for (const std::string& name : *files_.list())
+      if (!name.starts_with("damaged-") && !name.ends_with("fault.spool")) newest = name;
+    ASSERT_FALSE(newest.empty());
+    files_.bytes(newest)[20] ^= 1;
+    files_.bytes(newest)[kHeaderBytes / 2 + 20] ^= 1;
+
+    open();
+
+    EXPECT_GT(log_->next_seq(), 2U) << life << " " << newest;
+  }
+}
+
 TEST_F(SpoolDamage, DamageFoundWhileReadingIsNoticedOnce) {
   files_.bytes(name_)[kHeaderBytes + 20] ^= 1;
   EXPECT_EQ(read().size(), 5U);
