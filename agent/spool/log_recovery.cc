@@ -110,13 +110,18 @@ Result<> Log::scan(const Found& found, bool is_last) {
   segment.header = *found.header;
   acked_ = std::max(acked_, segment.header.acked);
   SegmentReader reader(files_, segment.header, found.size);
-  for (;;) {
+  // A result says that what was passed over before it had lower numbers; an acknowledgement does
+  // not.
+  segment.size = reader.good_end();
+  for (std::uint64_t troubles = 0;;) {
     const auto record = reader.next();
     if (!record) return record.error();
     if (!*record) break;
     take_record(segment, **record);
+    if (reader.troubles() != troubles && !std::holds_alternative<Entry>(**record)) continue;
+    troubles = reader.troubles();
+    segment.size = reader.good_end();
   }
-  segment.size = reader.good_end();
   next_seq_ = std::max(next_seq_, segment.proves() + 1);
   if (reader.anonymous() > 0)
     note(

@@ -32,6 +32,8 @@ class SegmentReader {
   [[nodiscard]] std::uint64_t good_end() const { return good_end_; }
   // Entries that are good but whose series nobody names any more; next() has passed over them.
   [[nodiscard]] std::uint64_t anonymous() const { return anonymous_; }
+  // How often anything was passed over, so far; since take_damage() for damage.
+  [[nodiscard]] std::uint64_t troubles() const { return damage_.size() + anonymous_; }
   // What was stepped over since this was last asked.
   std::vector<Damage> take_damage();
 

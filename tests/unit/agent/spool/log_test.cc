@@ -494,6 +494,28 @@ TEST_F(SpoolLog, ADamagedProofOfADamagedFileDoesNotGiveItsNumbersAgain) {
   }
 }
 
+// The acknowledgement behind it is whole, and says nothing about numbers.
+TEST_F(SpoolLog, DamageBeforeALastAcknowledgementDoesNotGiveItsNumberAgain) {
+  open();
+  append({an_entry(1), an_entry(2)});
+  const std::string name = files_.list()->front();
+  const std::size_t before = files_.bytes(name).size();
+  log_->ack(1);
+  append({an_entry(3)});  // and the acknowledgement
+  ASSERT_EQ(files_.list()->size(), 1U);
+  files_.bytes(name)[before + 10] ^= 1;
+
+  open();
+  const std::uint64_t next = log_->next_seq();
+  EXPECT_GT(next, 3U);
+  EXPECT_EQ(log_->acked(), 1U);
+  ASSERT_EQ(read().size(), 2U);
+
+  open();
+  EXPECT_EQ(log_->next_seq(), next) << "what is known by now does not grow";
+  EXPECT_EQ(log_->acked(), 1U);
+}
+
 TEST_F(SpoolDamage, DamageFoundWhileReadingIsNoticedOnce) {
   files_.bytes(name_)[kHeaderBytes + 20] ^= 1;
   EXPECT_EQ(read().size(), 5U);
