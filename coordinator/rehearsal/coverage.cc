@@ -8,6 +8,17 @@
 #include "common/assert.h"
 
 namespace firebreak::rehearsal {
+namespace {
+
+std::string name_in_timeline(const std::string& escalation, std::size_t tier) {
+  return "tier " + std::to_string(tier + 1) + " of " + escalation;
+}
+
+std::string name_of_tier(const std::string& escalation, std::size_t tier, Duration after) {
+  return escalation + " " + std::to_string(tier + 1) + " (" + format_duration(after) + ")";
+}
+
+}  // namespace
 
 const char* to_string(Coverage::Kind kind) {
   switch (kind) {
@@ -42,10 +53,8 @@ Coverage::Coverage(std::shared_ptr<const policy::Policy> policy) : policy_(std::
     actions_.emplace(name, add(Kind::action, name.str()));
   for (const auto& [name, escalation] : policy_->escalations)
     for (std::size_t tier = 0; tier < escalation.tiers.size(); ++tier) {
-      const std::string called = "tier " + std::to_string(tier + 1) + " of " + name;
-      const std::string after = format_duration(escalation.tiers[tier].after);
-      tiers_.emplace(called,
-                     add(Kind::tier, name + " " + std::to_string(tier + 1) + " (" + after + ")"));
+      tiers_.emplace(name_in_timeline(name, tier),
+                     add(Kind::tier, name_of_tier(name, tier, escalation.tiers[tier].after)));
     }
   for (const policy::ManualStep& step : policy_->manual_steps)
     steps_.push_back(add(Kind::step, step.text));
