@@ -368,8 +368,12 @@ Observation Agent::look(const ProbeSpec& spec) {
   if (host_.is_blind) {
     seen.status = Status::unknown;
     seen.reason = Reason::prober;
-  } else if (world_.targets.is_down(target_of(name(), spec))) {
-    world_.saw_down(target_of(name(), spec));
+    return seen;
+  }
+  const std::string target = target_of(name(), spec);
+  const bool is_down = world_.targets.is_down(target);
+  world_.saw(target, is_down);
+  if (is_down) {
     seen.status = Status::critical;
     seen.reason = Reason::refused;
     seen.phase = Phase::connect;

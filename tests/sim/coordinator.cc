@@ -21,6 +21,11 @@ std::size_t weight(const core::Event& event) {
   return results == nullptr ? 0 : results->rows.size();
 }
 
+// The most severe is the first; without a severity of the rules they call for none.
+bool is_raised(const std::optional<core::SeverityOverride>& said) {
+  return said && (!said->rules || said->severity < *said->rules);
+}
+
 }  // namespace
 
 Coordinator::Coordinator(World& world, Host& host, std::function<AgentName(HostId)> name_of,
@@ -245,7 +250,7 @@ void Coordinator::order(core::OrderHostAction order) {
   ++world_.tally.actions_ordered;
   world_.say("coordinator",
              [&] { return "orders " + order.action.str() + " on " + order.agent.str(); });
-  if (is_serving_) check_evidence(order.incident, {order.agent.str()});
+  if (is_serving_) check_evidence(order.incident, Evidence::of_target, {order.agent.str()});
   orders_[order.agent].insert_or_assign(order.action, order);
   order_agents_.insert_or_assign(order.action, order.agent);
   if (const StreamPtr stream = welcomed(order.agent)) send_order(stream, order);
@@ -281,7 +286,7 @@ void Coordinator::send(core::SendNotification notification) {
 
 void Coordinator::run(core::RunHttpAction action) {
   world_.ran_http(action.action);
-  check_evidence(action.incident, {"db:5432", "web-1", "web-2", "web-3"});
+  check_evidence(action.incident, Evidence::of_service, {"db:5432", "web-1", "web-2", "web-3"});
   process_.after(world_.between(20ms, 15s, world_.rng), [this, id = action.action] {
     core::ActionReported report;
     report.action = id;
@@ -494,23 +499,26 @@ void Coordinator::check_state() const {
 }
 
 // An order stands on what a seeing agent has seen: three intervals ago at most, by the longest of
-// the policies, and what a delivery may take. Orders of an earlier life were checked then. What a
-// person calls as severe as that needs no failing probe, only rules that see.
-void Coordinator::check_evidence(const IncidentId& id,
+// the policies, and what a delivery may take. Orders of an earlier life were checked then. Where a
+// person calls a service worse off than its rules do, its actions need no failing probe, only
+// somebody who sees; a host is repaired only when it was seen to fail.
+void Coordinator::check_evidence(const IncidentId& id, Evidence evidence,
                                  const std::vector<std::string>& targets) const {
   const auto incident = state().incidents.find(id);
   if (incident == state().incidents.end() || incident->second.declared_severity) return;
-  if (incident->second.severity_override) return;
+  const bool needs_sight_only =
+      evidence == Evidence::of_service && is_raised(incident->second.severity_override);
   const policy::Service* service = state().policy->find_service(incident->second.service);
   if (service == nullptr || service->name.str() == "pit") return;
   const ProbeSpec& spec = service->probes.front().spec;
   const Duration within = 3 * spec.every + spec.timeout + limits::kDeliverySlack + kEvidenceSlack;
   const bool seen = std::any_of(targets.begin(), targets.end(), [&](const std::string& target) {
-    return world_.was_seen_down(target, within);
+    return needs_sight_only ? world_.was_seen(target, within)
+                            : world_.was_seen_down(target, within);
   });
   promise(seen, kSighted, [&] {
     return "an action is ordered for " + id.str() + " of " + service->name.str() + ", and for " +
-           humanize_duration(within) + " nobody has seen it fail";
+           humanize_duration(within) + " nobody has seen it" + (needs_sight_only ? "" : " fail");
   });
 }
 

@@ -90,7 +90,10 @@ class Coordinator final : public engine::AgentSink,
   void fail(const std::string& why);
   [[nodiscard]] bool is_full() const;
   void check_state() const;
-  void check_evidence(const IncidentId& id, const std::vector<std::string>& targets) const;
+  // What an action stands on: a target that is to be repaired, or what the rules of a service see.
+  enum class Evidence { of_target, of_service };
+  void check_evidence(const IncidentId& id, Evidence evidence,
+                      const std::vector<std::string>& targets) const;
 
   // --- The hub ---
   std::optional<Peer> accept(LinkId link, HostId client);

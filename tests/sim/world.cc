@@ -152,9 +152,10 @@ int World::runs(const ActionId& action) const {
   return found == runs_.end() ? 0 : found->second;
 }
 
-bool World::was_seen_down(const std::string& target, Duration within) const {
-  const auto found = seen_down_.find(target);
-  return found != seen_down_.end() && timeline.now() - found->second <= within;
+bool World::is_recent(const Sightings& sightings, const std::string& target,
+                      Duration within) const {
+  const auto found = sightings.find(target);
+  return found != sightings.end() && timeline.now() - found->second <= within;
 }
 
 std::string World::as_sent(std::string bytes) {

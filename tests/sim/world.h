@@ -127,9 +127,17 @@ class World {
   void ran(Host& host, const ActionId& action, std::uint64_t epoch);
   void ran_http(const ActionId& action);
   [[nodiscard]] int runs(const ActionId& action) const;
-  // Somebody looked, was not blind, and it failed.
-  void saw_down(const std::string& target) { seen_down_[target] = timeline.now(); }
-  [[nodiscard]] bool was_seen_down(const std::string& target, Duration within) const;
+  // Somebody who is not blind looked.
+  void saw(const std::string& target, bool is_down) {
+    seen_[target] = timeline.now();
+    if (is_down) seen_down_[target] = timeline.now();
+  }
+  [[nodiscard]] bool was_seen(const std::string& target, Duration within) const {
+    return is_recent(seen_, target, within);
+  }
+  [[nodiscard]] bool was_seen_down(const std::string& target, Duration within) const {
+    return is_recent(seen_down_, target, within);
+  }
   // In the phase of faults, a few times in a thousand: the process is to die near this step.
   [[nodiscard]] bool strikes() { return is_hostile_time && chance_in(400, nemesis); }
   bool is_hostile_time = false;
@@ -152,11 +160,15 @@ class World {
   std::string as_sent(std::string bytes);
 
  private:
+  using Sightings = std::map<std::string, Instant>;
   void write(const char* who, const std::string& text);
+  [[nodiscard]] bool is_recent(const Sightings& sightings, const std::string& target,
+                               Duration within) const;
 
   std::uint64_t last_result_ = 0;
   std::map<ActionId, int> runs_;
-  std::map<std::string, Instant> seen_down_;
+  Sightings seen_;
+  Sightings seen_down_;
   std::deque<std::string> words_;
 };
 
