@@ -63,8 +63,8 @@ std::string reason_of(const EscalationTier& tier, const Incident& incident) {
   return incident.severity_name + " for " + time;
 }
 
-std::string tier_name(const EscalationRun& run, std::size_t tier) {
-  std::string name = "tier " + std::to_string(tier + 1) + " of " + run.name;
+std::string name_in_round(const EscalationRun& run, std::size_t tier) {
+  std::string name = tier_name(run.name, tier);
   if (run.round > 0) name += ", round " + std::to_string(run.round + 1);
   return name;
 }
@@ -87,13 +87,13 @@ void tell_tier(Turn& turn, Incident& incident, const Escalation& plan, std::size
   const std::string reason = reason_of(tier, incident);
   if (receivers.empty()) {
     add_entry(turn, incident, "escalation", kEngine,
-              tier_name(run, index) + ": everybody in it has just been told");
+              name_in_round(run, index) + ": everybody in it has just been told");
     return;
   }
   add_entry(turn, incident, "escalation", kEngine,
-            tier_name(run, index) + ": to " + join(receivers) + ", " + reason);
+            name_in_round(run, index) + ": to " + join(receivers) + ", " + reason);
   tell(turn, incident, NotificationKind::escalated,
-       "escalated, " + reason + " (" + tier_name(run, index) + ")", receivers);
+       "escalated, " + reason + " (" + name_in_round(run, index) + ")", receivers);
   just_told.insert(receivers.begin(), receivers.end());
 }
 
@@ -190,6 +190,11 @@ std::optional<Instant> escalation_due(const State& state, const Incident& incide
     if (!incident.escalation->passed.contains(i) && !is_answered(plan->tiers[i], incident))
       at_first(next, due_at(plan->tiers[i], incident));
   return next;
+}
+
+std::string tier_name(std::string_view escalation, std::size_t tier) {
+  std::string name = "tier " + std::to_string(tier + 1) + " of ";
+  return name.append(escalation);
 }
 
 }  // namespace firebreak::core

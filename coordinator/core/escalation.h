@@ -1,8 +1,10 @@
 // Who is told next while nobody takes care of an incident: tiers of receivers at their times.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "coordinator/core/turn.h"
 
@@ -21,6 +23,8 @@ void escalate(Turn& turn, Incident& incident);
 // Whether a tier that has had its time names the receiver.
 [[nodiscard]] bool is_escalated_to(const State& state, const Incident& incident,
                                    const ReceiverName& receiver);
+// "tier 2 of urgent", as the timeline names it; `tier` counts from 0.
+[[nodiscard]] std::string tier_name(std::string_view escalation, std::size_t tier);
 // When escalate() must run again if nothing happens before.
 [[nodiscard]] std::optional<Instant> escalation_due(const State& state, const Incident& incident);
 

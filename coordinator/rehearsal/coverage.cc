@@ -6,13 +6,10 @@
 #include <string_view>
 
 #include "common/assert.h"
+#include "coordinator/core/escalation.h"
 
 namespace firebreak::rehearsal {
 namespace {
-
-std::string name_in_timeline(const std::string& escalation, std::size_t tier) {
-  return "tier " + std::to_string(tier + 1) + " of " + escalation;
-}
 
 std::string name_of_tier(const std::string& escalation, std::size_t tier, Duration after) {
   return escalation + " " + std::to_string(tier + 1) + " (" + format_duration(after) + ")";
@@ -53,7 +50,7 @@ Coverage::Coverage(std::shared_ptr<const policy::Policy> policy) : policy_(std::
     actions_.emplace(name, add(Kind::action, name.str()));
   for (const auto& [name, escalation] : policy_->escalations)
     for (std::size_t tier = 0; tier < escalation.tiers.size(); ++tier) {
-      tiers_.emplace(name_in_timeline(name, tier),
+      tiers_.emplace(core::tier_name(name, tier),
                      add(Kind::tier, name_of_tier(name, tier, escalation.tiers[tier].after)));
     }
   for (const policy::ManualStep& step : policy_->manual_steps)
