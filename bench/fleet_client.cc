@@ -244,14 +244,14 @@ class FleetClient::Impl {
     auto told = start;
     std::size_t dialed = 0;
     for (;;) {
+      std::size_t may = 0;
       {
         // Every host has a processor of its own for its handshake; here all share one machine, and
         // those that wait for too long begin again.
         const std::lock_guard lock(board_.mutex);
-        const std::size_t may = std::min(agents_.size(), board_.attached + kHandshakes);
-        for (; dialed < may; ++dialed) to_dial_.push_back(dialed);
+        may = std::min(agents_.size(), board_.attached + kHandshakes);
       }
-      for (const std::size_t next : std::exchange(to_dial_, {})) agents_[next]->dial();
+      for (; dialed < may; ++dialed) agents_[dialed]->dial();
       if (Steady::now() - told > 5s) {
         told = Steady::now();
         const std::lock_guard lock(board_.mutex);
@@ -320,7 +320,6 @@ class FleetClient::Impl {
 
   Board board_;
   std::vector<std::unique_ptr<Agent>> agents_;
-  std::vector<std::size_t> to_dial_;
   std::jthread heart_;
 };
 
