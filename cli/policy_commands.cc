@@ -4,6 +4,8 @@
 #include <iostream>
 #include <memory>
 
+#include "agent/actuator/actions_file.h"
+#include "agent/actuator/decide.h"
 #include "cli/commands.h"
 #include "cli/policy_diff_text.h"
 #include "cli/terminal.h"
@@ -66,11 +68,40 @@ json::object to_json(const policy::Loaded& loaded) {
           {"findings", std::move(findings)}};
 }
 
-void check(Context& context, const std::string& directory, bool strict) {
+policy::HostEntries entries_of(const actuator::AllowList& allowed) {
+  policy::HostEntries entries;
+  for (const auto& [name, action] : allowed)
+    entries.emplace(name, policy::HostEntry{action.timeout, [action](const auto& parameters) {
+                                              return actuator::parameters_problem(parameters,
+                                                                                  action);
+                                            }});
+  return entries;
+}
+
+// False: said why. A mistake there would hide what the host allows.
+bool read_hosts(Context& context, const std::vector<std::string>& paths,
+                std::vector<policy::HostEntries>& hosts) {
+  yaml::Problems problems;
+  for (const std::string& path : paths)
+    hosts.push_back(entries_of(actuator::read_actions_copy(path, problems).allowed));
+  std::cerr << problems.render();
+  if (!problems.ok()) context.exit_code = kFailed;
+  return problems.ok();
+}
+
+struct CheckOptions {
+  std::string directory;
+  bool strict = false;
+  std::vector<std::string> actions;
+};
+
+void check(Context& context, const CheckOptions& options) {
   std::vector<policy::SourceFile> files;
-  if (!read_directory(context, directory, files)) return;
-  const policy::Loaded loaded = policy::load_policy(std::move(files));
-  const bool failed = !loaded.policy || (strict && loaded.warnings > 0);
+  std::vector<policy::HostEntries> hosts;
+  if (!read_directory(context, options.directory, files)) return;
+  if (!read_hosts(context, options.actions, hosts)) return;
+  const policy::Loaded loaded = policy::load_policy(std::move(files), hosts);
+  const bool failed = !loaded.policy || (options.strict && loaded.warnings > 0);
   if (failed) context.exit_code = kFailed;
   if (context.output == Output::json) {
     std::cout << json::serialize(to_json(loaded)) << "\n";
@@ -79,7 +110,7 @@ void check(Context& context, const std::string& directory, bool strict) {
   std::cerr << loaded.problems;
   if (failed) {
     std::cerr << (loaded.policy ? count(loaded.warnings, "warning") : count(loaded.errors, "error"))
-              << " in " << escape_line(directory) << "\n";
+              << " in " << escape_line(options.directory) << "\n";
     return;
   }
   const policy::Policy& policy = *loaded.policy;
@@ -291,12 +322,16 @@ void add_policy_commands(CLI::App& app, Context& context) {
       "check",
       "every mistake in a directory of policy files, and what is probably not meant; asks no "
       "coordinator");
-  const auto directory = std::make_shared<std::string>();
-  const auto strict = std::make_shared<bool>(false);
-  checked->add_option("DIR", *directory)->required();
-  checked->add_flag("--strict", *strict, "fail on warnings too");
+  const auto options = std::make_shared<CheckOptions>();
+  checked->add_option("DIR", options->directory)->required();
+  checked->add_flag("--strict", options->strict, "fail on warnings too");
+  checked
+      ->add_option("--actions", options->actions,
+                   "an actions.d of the hosts, or one file of it: is each host action allowed "
+                   "there? Once for each kind of host")
+      ->allow_extra_args(false);
   checked->footer("Exit codes: 0 no error, 1 an error, or with --strict a warning.");
-  checked->callback([&context, directory, strict] { check(context, *directory, *strict); });
+  checked->callback([&context, options] { check(context, *options); });
 
   add_replacing(*group, context);
   add_looking(*group, context);

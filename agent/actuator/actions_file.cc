@@ -40,11 +40,15 @@ Place whole(const std::string& file) {
   return place;
 }
 
+// Nothing: the files are copies of another host's.
+using Owner = std::optional<uid_t>;
+
 // Why somebody other than the owner could change it; nothing when nobody else can.
-std::optional<std::string> ownership_problem(const struct stat& info, uid_t owner) {
-  if (info.st_uid != owner && info.st_uid != 0) {
+std::optional<std::string> ownership_problem(const struct stat& info, Owner owner) {
+  if (!owner) return std::nullopt;
+  if (info.st_uid != *owner && info.st_uid != 0) {
     return "belongs to user " + std::to_string(info.st_uid) + ", it has to belong to " +
-           (owner == 0 ? "root: chown root" : "user " + std::to_string(owner));
+           (*owner == 0 ? "root: chown root" : "user " + std::to_string(*owner));
   }
   if ((info.st_mode & 022) != 0) return "may be written by others than its owner: chmod go-w";
   return std::nullopt;
@@ -76,7 +80,7 @@ void report_unit(const Node& node, std::string_view name, Problems& problems) {
 // Reads one action; `problems` says whether it may be used.
 class ActionReader {
  public:
-  ActionReader(const Entry& entry, uid_t owner, Problems& problems)
+  ActionReader(const Entry& entry, Owner owner, Problems& problems)
       : entry_(entry),
         owner_(owner),
         problems_(problems),
@@ -219,7 +223,7 @@ class ActionReader {
   void read_surroundings(Program& program) {
     if (const Node user = reader_.optional("user")) {
       program.user = user.as_string(problems_, 64).value_or("");
-      if (!program.user.empty() && ::getpwnam(program.user.c_str()) == nullptr) {
+      if (owner_ && !program.user.empty() && ::getpwnam(program.user.c_str()) == nullptr) {
         problems_.error(user.place(), "this host has no user '" + program.user + "'");
       }
     }
@@ -250,6 +254,7 @@ class ActionReader {
       return;
     }
     check_shell(node, program);
+    if (!owner_) return;
     struct stat info {};
     if (::stat(path.c_str(), &info) != 0) {
       problems_.error(node.place(), "there is no program " + path);
@@ -309,7 +314,7 @@ class ActionReader {
   }
 
   const Entry& entry_;
-  uid_t owner_;
+  Owner owner_;
   Problems& problems_;
   MapReader reader_;
   Action action_;
@@ -320,7 +325,7 @@ class ActionReader {
 using Places = std::map<std::string, Place>;
 
 // The actions of one file; `places` knows those of the files before it.
-AllowList read_file(const std::string& path, uid_t owner, const Places& places, Places& own,
+AllowList read_file(const std::string& path, Owner owner, const Places& places, Places& own,
                     Problems& problems) {
   AllowList allowed;
   struct stat info {};
@@ -370,9 +375,7 @@ std::vector<std::string> yaml_files(DIR* folder, const std::string& path, Proble
   return files;
 }
 
-}  // namespace
-
-ActionsFolder read_actions(const std::string& path, uid_t owner, Problems& problems) {
+ActionsFolder read_folder(const std::string& path, Owner owner, Problems& problems) {
   ActionsFolder result;
   const std::unique_ptr<DIR, int (*)(DIR*)> folder(::opendir(path.c_str()), &::closedir);
   if (!folder && errno == ENOENT) {
@@ -405,6 +408,31 @@ ActionsFolder read_actions(const std::string& path, uid_t owner, Problems& probl
     places.merge(own);
     result.allowed.merge(allowed);
   }
+  return result;
+}
+
+}  // namespace
+
+ActionsFolder read_actions(const std::string& path, uid_t owner, Problems& problems) {
+  return read_folder(path, owner, problems);
+}
+
+ActionsFolder read_actions_copy(const std::string& path, Problems& problems) {
+  struct stat info {};
+  if (::stat(path.c_str(), &info) != 0) {
+    problems.error(whole(path), "cannot be read: " + std::generic_category().message(errno));
+    return {};
+  }
+  if (S_ISDIR(info.st_mode)) return read_folder(path, std::nullopt, problems);
+  ActionsFolder result;
+  result.files = 1;
+  Places own;
+  const std::size_t errors = problems.errors();
+  AllowList allowed = read_file(path, std::nullopt, {}, own, problems);
+  if (problems.errors() == errors)
+    result.allowed = std::move(allowed);
+  else
+    result.files_refused = 1;
   return result;
 }
 

@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <cstddef>
+#include <optional>
 #include <string>
 
 #include "agent/actuator/action.h"
@@ -22,5 +23,9 @@ struct ActionsFolder {
 // production) and to be writable by nobody else. Each mistake is reported with its place; a file
 // with one allows nothing. Without the folder, nothing is allowed and that is a warning.
 ActionsFolder read_actions(const std::string& path, uid_t owner, yaml::Problems& problems);
+
+// A copy of what another host allows, a folder or one file of it. Whom the files belong to, and
+// which programs and users there are, is not looked at: that is known on that host alone.
+ActionsFolder read_actions_copy(const std::string& path, yaml::Problems& problems);
 
 }  // namespace firebreak::actuator

@@ -51,25 +51,6 @@ std::optional<std::string> identity_problem(const Order& order) {
   return std::nullopt;
 }
 
-std::optional<std::string> parameters_problem(const Order& order, const Action& action) {
-  for (const auto& [name, value] : order.parameters) {
-    const auto declared = action.parameters.find(name);
-    if (declared == action.parameters.end()) {
-      return "action '" + action.name + "' has no parameter " + quoted(name);
-    }
-    if (const auto problem = value_problem(declared->second, value)) {
-      return "parameter '" + name + "' of action '" + action.name + "': " + quoted(value) + " " +
-             *problem;
-    }
-  }
-  for (const auto& [name, parameter] : action.parameters) {
-    if (!order.parameters.contains(name)) {
-      return "parameter '" + name + "' of action '" + action.name + "' is not given";
-    }
-  }
-  return std::nullopt;
-}
-
 // The same action must not run twice at a time, nor more actions than this host bears.
 std::optional<std::string> busy_problem(const Action& action, const Situation& situation) {
   std::size_t running = 0;
@@ -160,6 +141,26 @@ Outcome known_outcome(const ActionId& id, const History::Entry& entry) {
 
 }  // namespace
 
+std::optional<std::string> parameters_problem(const std::map<std::string, std::string>& parameters,
+                                              const Action& action) {
+  for (const auto& [name, value] : parameters) {
+    const auto declared = action.parameters.find(name);
+    if (declared == action.parameters.end()) {
+      return "action '" + action.name + "' has no parameter " + quoted(name);
+    }
+    if (const auto problem = value_problem(declared->second, value)) {
+      return "parameter '" + name + "' of action '" + action.name + "': " + quoted(value) + " " +
+             *problem;
+    }
+  }
+  for (const auto& [name, parameter] : action.parameters) {
+    if (!parameters.contains(name)) {
+      return "parameter '" + name + "' of action '" + action.name + "' is not given";
+    }
+  }
+  return std::nullopt;
+}
+
 bool is_expired(const Order& order, Instant received, Instant now) {
   return now - received >= order.valid_for;
 }
@@ -205,7 +206,8 @@ Decision decide(const Order& order, const Situation& situation) {
   const auto found = situation.allowed.find(order.name);
   if (found == situation.allowed.end()) return Refuse{not_allowed(order.name, situation)};
   const Action& action = found->second;
-  if (auto problem = parameters_problem(order, action)) return Refuse{*std::move(problem)};
+  if (auto problem = parameters_problem(order.parameters, action))
+    return Refuse{*std::move(problem)};
   if (auto problem = busy_problem(action, situation)) return Refuse{*std::move(problem)};
   if (auto problem = budget_problem(action, situation)) return Refuse{*std::move(problem)};
   return Start{&action, command_line(order, action)};

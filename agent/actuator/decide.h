@@ -2,6 +2,7 @@
 // and the time go in, the decision comes out.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -42,6 +43,9 @@ using Decision = std::variant<Start, Refuse, Known>;
 // because a disk may take its time.
 [[nodiscard]] bool is_expired(const Order& order, Instant received, Instant now);
 
+// Why an order with these parameters is refused, or nothing when they fit the action.
+[[nodiscard]] std::optional<std::string> parameters_problem(
+    const std::map<std::string, std::string>& parameters, const Action& action);
 // Why `value` is no value of the parameter, or nothing when it is one.
 [[nodiscard]] std::optional<std::string> value_problem(const Parameter& parameter,
                                                        std::string_view value);

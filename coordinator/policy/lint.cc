@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "common/limits.h"
+#include "common/text.h"
 #include "common/time.h"
 #include "coordinator/policy/condition.h"
 #include "coordinator/policy/lint_allow.h"
@@ -21,12 +22,28 @@ namespace {
 
 using yaml::Node;
 
-const std::array<std::string, 18> kCodes{
-    "covered-level",  "forbidden-action", "never-fires",       "no-agents",
-    "no-checklist",   "no-route",         "no-rules",          "short-window",
-    "stage-too-late", "timeout-too-long", "too-few-samples",   "unreachable-playbook",
-    "unused-action",  "unused-allow",     "unused-escalation", "unused-fact",
-    "unused-probe",   "unused-receiver"};
+const std::array<std::string, 22> kCodes{"covered-level",
+                                         "forbidden-action",
+                                         "latency-over-timeout",
+                                         "never-fires",
+                                         "no-agents",
+                                         "no-checklist",
+                                         "no-route",
+                                         "no-rules",
+                                         "refused-action",
+                                         "short-action-timeout",
+                                         "short-window",
+                                         "stage-too-late",
+                                         "timeout-too-long",
+                                         "too-few-samples",
+                                         "unknown-host-action",
+                                         "unreachable-playbook",
+                                         "unused-action",
+                                         "unused-allow",
+                                         "unused-escalation",
+                                         "unused-fact",
+                                         "unused-probe",
+                                         "unused-receiver"};
 
 constexpr int kIntervalsMin = 3;
 constexpr const char* kFewSamples = "ask for fewer, or wait longer; more agents make more results";
@@ -51,6 +68,20 @@ bool is_status(const cel::Call& call) {
   return call.id == static_cast<int>(Signal::service_status);
 }
 
+bool is_latency(Signal signal) {
+  switch (signal) {
+    case Signal::latency:
+    case Signal::mean:
+    case Signal::max:
+    case Signal::p50:
+    case Signal::p95:
+    case Signal::p99:
+      return true;
+    default:
+      return false;
+  }
+}
+
 struct Level {
   Condition condition;
   Constant constant = Constant::depends;
@@ -68,8 +99,11 @@ std::optional<Duration> longest_resolve(const Policy& policy) {
 
 class Linter {
  public:
-  Linter(const Policy& policy, const Places& places)
-      : policy_(policy), places_(places), longest_resolve_(longest_resolve(policy)) {}
+  Linter(const Policy& policy, const Places& places, std::span<const HostEntries> hosts)
+      : policy_(policy),
+        places_(places),
+        hosts_(hosts),
+        longest_resolve_(longest_resolve(policy)) {}
 
   std::vector<LintFinding> run();
 
@@ -85,19 +119,25 @@ class Linter {
   void look_at_level(const Service& service, const Rule& rule, const std::vector<Level>& levels,
                      const Node& key);
   void look_at_condition(const Service& service, const cel::Program& program, const Node& node);
-  void look_at_sample_counts(const Service& service, const Condition& condition, const Node& node);
+  void look_at_thresholds(const Service& service, const Condition& condition, const Node& node);
+  void look_at_sample_count(const Probe& probe, const cel::Call& call, const Atom& atom,
+                            const Node& node);
+  void look_at_latency(const Probe& probe, const Atom& atom, const Node& node);
   void look_at_samples(const Service& service, const Rule& rule, const Node& node);
   void look_at_check(const Service& service, const Check& check, const Node& node);
   void look_at_probe(const Service& service, const Probe& probe, const yaml::Entry& entry);
   void look_at_playbook(const Playbook& playbook, const Node& node);
   void look_at_stages(const Playbook& playbook, const Node& stages);
   void look_at_allowed_actions(const Playbook& playbook, const Node& stages);
+  void look_at_hosts();
+  void look_at_host_action(const Action& action, const HostAction& how, const Node& value);
   void look_at_the_unused();
   // Says what is unused of them, and adds whom the others tell.
   void look_at_escalations(std::set<ReceiverName>& told);
 
   const Policy& policy_;
   const Places& places_;
+  const std::span<const HostEntries> hosts_;
   std::optional<Duration> longest_resolve_;
   std::vector<LintFinding> findings_;
   std::set<ProbeKey> probes_;                               // that something looks at
@@ -150,7 +190,7 @@ void Linter::look_at_rule(const Service& service, const Rule& rule, const RulePl
     levels.push_back({std::move(condition), constant});
     look_at_level(service, rule, levels, places.levels[i].key);
     look_at_condition(service, rule.levels[i].when, node);
-    look_at_sample_counts(service, levels.back().condition, node);
+    look_at_thresholds(service, levels.back().condition, node);
   }
   look_at_samples(service, rule, places.rule);
 }
@@ -203,31 +243,53 @@ void Linter::look_at_condition(const Service& service, const cel::Program& progr
   }
 }
 
-// samples('health', 1m) >= 20
-void Linter::look_at_sample_counts(const Service& service, const Condition& condition,
-                                   const Node& node) {
+// samples('health', 1m) >= 20, p95('health', 5m) > 10s
+void Linter::look_at_thresholds(const Service& service, const Condition& condition,
+                                const Node& node) {
   for (const std::vector<Atom>& all : condition.alternatives())
     for (const Atom& atom : all) {
-      if (!atom.threshold || !atom.call.starts_with("samples(")) continue;
+      if (!atom.threshold) continue;
       const bool over = atom.threshold->order == Atom::Order::greater;
       if (!over && atom.threshold->order != Atom::Order::greater_equal) continue;
-      const auto compiled =
-          cel::compile(atom.call, rule_declarations({}), cel::Type(cel::Type::Kind::integer));
+      const auto type =
+          atom.threshold->duration ? cel::Type::Kind::duration : cel::Type::Kind::integer;
+      const auto compiled = cel::compile(atom.call, rule_declarations({}), cel::Type(type));
       const auto* program = std::get_if<cel::Program>(&compiled);
       if (program == nullptr || program->calls().size() != 1) continue;
       const cel::Call& call = program->calls().front();
       const auto key = probe_of(call, service.name);
       const Probe* probe = key ? policy_.find_probe(*key) : nullptr;
-      if (probe == nullptr || call.arguments.size() < 2 || !call.arguments[1].constant) continue;
-      const std::int64_t most = most_results(*probe, call.arguments[1].constant->as_duration());
-      const double wanted = atom.threshold->limit;
-      if (over ? wanted < static_cast<double>(most) : wanted <= static_cast<double>(most)) continue;
-      say("too-few-samples", node,
-          "one agent makes at most " + std::to_string(most) + " results of '" + key->probe.str() +
-              "' in that window, and " + (over ? "more than " : "") + format_count(wanted) +
-              " are asked for",
-          kFewSamples);
+      if (probe == nullptr) continue;
+      if (call.id == static_cast<int>(Signal::samples))
+        look_at_sample_count(*probe, call, atom, node);
+      if (is_latency(static_cast<Signal>(call.id))) look_at_latency(*probe, atom, node);
     }
+}
+
+void Linter::look_at_sample_count(const Probe& probe, const cel::Call& call, const Atom& atom,
+                                  const Node& node) {
+  if (call.arguments.size() < 2 || !call.arguments[1].constant) return;
+  const std::int64_t most = most_results(probe, call.arguments[1].constant->as_duration());
+  const double wanted = atom.threshold->limit;
+  const bool over = atom.threshold->order == Atom::Order::greater;
+  if (over ? wanted < static_cast<double>(most) : wanted <= static_cast<double>(most)) return;
+  say("too-few-samples", node,
+      "one agent makes at most " + std::to_string(most) + " results of '" + probe.name.str() +
+          "' in that window, and " + (over ? "more than " : "") + format_count(wanted) +
+          " are asked for",
+      kFewSamples);
+}
+
+// What has not ended by its timeout is ended then.
+void Linter::look_at_latency(const Probe& probe, const Atom& atom, const Node& node) {
+  const std::chrono::duration<double> limit(atom.threshold->limit);
+  const Duration timeout = probe.spec.timeout;
+  const bool over = atom.threshold->order == Atom::Order::greater;
+  if (over ? limit < timeout : limit <= timeout) return;
+  say("latency-over-timeout", node,
+      "'" + probe.name.str() + "' ends after " + format_duration(timeout) +
+          " at the latest: it never takes that long",
+      "lower the limit, or give the probe a longer 'timeout'");
 }
 
 // samples: 20
@@ -340,6 +402,44 @@ void Linter::look_at_stages(const Playbook& playbook, const Node& stages) {
   }
 }
 
+void Linter::look_at_hosts() {
+  if (hosts_.empty()) return;
+  for (const auto& [name, entry] : places_.actions)
+    if (const auto* how = std::get_if<HostAction>(&policy_.actions.at(name).how))
+      look_at_host_action(policy_.actions.at(name), *how, entry.value);
+}
+
+// One kind of host that takes the action is enough: which hosts are meant is not known here.
+void Linter::look_at_host_action(const Action& action, const HostAction& how, const Node& value) {
+  const Node host = child(value, "host");
+  const Node entry = child(host, "entry");
+  std::vector<std::string> known;
+  std::optional<std::string> refusal;
+  std::optional<Duration> shortest;
+  for (const HostEntries& entries : hosts_) {
+    for (const auto& [name, one] : entries) known.push_back(name);
+    const auto found = entries.find(how.entry);
+    if (found == entries.end()) continue;
+    if (auto problem = found->second.problem_of(how.parameters))
+      refusal = std::move(problem);
+    else
+      shortest = std::min(shortest.value_or(Duration::max()), found->second.timeout);
+  }
+  if (shortest && *shortest > action.timeout)
+    say("short-action-timeout", value,
+        "the host gives '" + how.entry + "' " + format_duration(*shortest) + ", and action '" +
+            action.name.str() + "' is given up after " + format_duration(action.timeout),
+        "make 'timeout' as long as the host's");
+  if (shortest) return;
+  if (refusal)
+    return say("refused-action", entry ? entry : host, "the host refuses it: " + *refusal,
+               "correct 'parameters', or the host's actions.d");
+  const std::string meant = did_you_mean(how.entry, known);
+  say("unknown-host-action", entry ? entry : host, "no host allows '" + how.entry + "'",
+      meant.empty() ? "add it to actions.d of the hosts, or take the action away"
+                    : "did you mean '" + meant + "'?");
+}
+
 // Last: by now it is known what is used.
 void Linter::look_at_the_unused() {
   for (const auto& [key, node] : unused_)
@@ -351,9 +451,9 @@ void Linter::look_at_the_unused() {
     if (facts_.count("facts." + name.str()) == 0 && facts_.count("facts") == 0)
       say("unused-fact", node, "no rule and no check reads fact '" + name.str() + "'",
           "read it as facts." + name.str() + ", or take it away");
-  for (const auto& [name, node] : places_.actions)
+  for (const auto& [name, entry] : places_.actions)
     if (actions_.count(name) == 0)
-      say("unused-action", node, "no playbook uses action '" + name.str() + "'",
+      say("unused-action", entry.key, "no playbook uses action '" + name.str() + "'",
           "name it in a stage, or take it away");
   std::set<ReceiverName> told;
   for (std::size_t i = 0; i < policy_.severities.size(); ++i) {
@@ -398,6 +498,7 @@ std::vector<LintFinding> Linter::run() {
   for (std::size_t i = 0; i < policy_.recommendations.size(); ++i)
     look_at_condition(*policy_.find_service(policy_.recommendations[i].service),
                       policy_.recommendations[i].when, child(places_.recommendations[i], "when"));
+  look_at_hosts();
   look_at_the_unused();
   apply_allowances(policy_.files, kCodes, findings_);
   return std::move(findings_);
@@ -405,8 +506,9 @@ std::vector<LintFinding> Linter::run() {
 
 }  // namespace
 
-void lint(const Policy& policy, const Places& places, yaml::Problems& problems) {
-  for (LintFinding& finding : Linter(policy, places).run())
+void lint(const Policy& policy, const Places& places, std::span<const HostEntries> hosts,
+          yaml::Problems& problems) {
+  for (LintFinding& finding : Linter(policy, places, hosts).run())
     problems.add(std::move(finding.problem));
 }
 

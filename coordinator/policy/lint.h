@@ -9,13 +9,16 @@
 #include <string>
 
 #include "common/yaml.h"
+#include "coordinator/policy/host_entries.h"
 #include "coordinator/policy/places.h"
 #include "coordinator/policy/policy.h"
 
 namespace firebreak::policy {
 
-// Of a policy without errors. docs/reference/policy.md has a row for every code.
-void lint(const Policy& policy, const Places& places, yaml::Problems& problems);
+// Of a policy without errors. docs/reference/policy.md has a row for every code. What hosts allow
+// is judged when it is known: `hosts` is not empty, and an action is fine that one of them takes.
+void lint(const Policy& policy, const Places& places, std::span<const HostEntries> hosts,
+          yaml::Problems& problems);
 
 [[nodiscard]] std::span<const std::string> lint_codes();
 

@@ -729,7 +729,7 @@ void Loader::read_action(const Node& key, const Node& value) {
   else if (how)
     action.how = read_http_action(how->value);
   action_verify_.emplace(action.name, std::make_pair(key, std::move(verify)));
-  places_.actions.emplace(action.name, key);
+  places_.actions.emplace(action.name, yaml::Entry{key, value});
   policy_.actions.emplace(action.name, std::move(action));
 }
 
@@ -1217,7 +1217,7 @@ std::string digest_of(const std::vector<SourceFile>& files) {
 
 }  // namespace
 
-Loaded load_policy(std::vector<SourceFile> files) {
+Loaded load_policy(std::vector<SourceFile> files, std::span<const HostEntries> hosts) {
   std::sort(files.begin(), files.end(),
             [](const SourceFile& a, const SourceFile& b) { return a.path < b.path; });
   Problems problems;
@@ -1239,7 +1239,7 @@ Loaded load_policy(std::vector<SourceFile> files) {
     Policy policy = loader.finish();
     policy.files = std::move(files);
     policy.digest = digest_of(policy.files);
-    if (problems.ok()) lint(policy, loader.places(), problems);
+    if (problems.ok()) lint(policy, loader.places(), hosts, problems);
     if (problems.ok()) loaded.policy = std::make_shared<const Policy>(std::move(policy));
   }
   loaded.problems = problems.render();

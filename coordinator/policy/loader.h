@@ -3,12 +3,14 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <variant>
 #include <vector>
 
 #include "common/result.h"
 #include "common/yaml.h"
+#include "coordinator/policy/host_entries.h"
 #include "coordinator/policy/policy.h"
 
 namespace firebreak::policy {
@@ -22,9 +24,11 @@ struct Loaded {
   std::size_t warnings = 0;
 };
 
-// A policy without an error is linted too (lint.h). `files` in any order; sections of several files
-// are joined, a name defined twice is an error.
-[[nodiscard]] Loaded load_policy(std::vector<SourceFile> files);
+// A policy without an error is linted too (lint.h; `hosts`: what they allow, as far as it is
+// known). `files` in any order; sections of several files are joined, a name defined twice is an
+// error.
+[[nodiscard]] Loaded load_policy(std::vector<SourceFile> files,
+                                 std::span<const HostEntries> hosts = {});
 
 // Reads DIR/**/*.yaml (sorted, no symbolic links out of DIR, at most kPolicyBytesMax in all); not
 // DIR/tests, where the policy's tests are.

@@ -27,7 +27,7 @@ struct Places {
   std::map<FactName, yaml::Node> facts;
   std::map<ReceiverName, yaml::Node> receivers;
   std::map<ServiceName, ServicePlaces> services;
-  std::map<ActionName, yaml::Node> actions;
+  std::map<ActionName, yaml::Entry> actions;
   std::vector<yaml::Node> playbooks;  // as Policy::playbooks
   std::map<std::string, yaml::Node> escalations;
   std::vector<yaml::Node> recommendations;  // as Policy::recommendations

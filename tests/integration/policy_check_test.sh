@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# `firebreak policy check`: exit codes, --strict, JSON, and the example policies. Usage: policy_check_test.sh FIREBREAK POLICIES
+# `firebreak policy check`: exit codes, --strict, JSON, and the example policies. Usage: policy_check_test.sh FIREBREAK POLICIES ACTIONS
 set -euo pipefail
-program=$1 policies=$2
+program=$1 policies=$2 actions=$3
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 failed=0
@@ -19,7 +19,7 @@ same() { [ "$1" = "$2" ] || fail "'$1' instead of '$2'"; }
 
 count=0
 for folder in "$policies"/*/; do
-  check 0 --strict "$folder"
+  check 0 --strict --actions "$actions/$(basename "$folder").yaml" "$folder"
   [ ! -s "$work/err" ] || fail "$folder: $(cat "$work/err")"
   grep -q '; 0 warnings$' "$work/out" || fail "$folder: $(cat "$work/out")"
   count=$((count + 1))
@@ -43,6 +43,28 @@ same "$(field 'sorted(it["findings"][0])')" "['code', 'column', 'file', 'hint', 
 same "$(field '[it["findings"][0][key] for key in ("code", "severity", "file", "line", "column")]')" "['no-route', 'warning', 'a.yaml', 2, 3]"
 check 1 --strict "$work/odd" -o json
 same "$(field 'it["warnings"]')" 1
+
+# What a kind of host allows: a folder, or a file of it.
+mkdir "$work/acts" "$work/hosts"
+cat >"$work/acts/a.yaml" <<'POLICY'
+severities: {P1: {notify: ops}}
+receivers: {ops: {slack: {url: "https://h/"}}}
+services: {shop: {agents: "true", probes: {health: {http: "https://h/"}}}}
+rules: [{service: shop, severity: {P1: "!available('health')"}}]
+actions: {restart: {host: restart-web}}
+playbooks: [{on: {service: shop, severity: P1}, stages: [{at: 0s, do: restart}]}]
+checklists: {shop: [{probe: health}]}
+POLICY
+printf 'actions: {restart-wbe: {exec: [/opt/other/program], timeout: 1s}}\n' >"$work/hosts/web.yaml"
+check 0 --strict "$work/acts"
+check 1 --strict "$work/acts" --actions "$work/hosts"
+grep -q "no host allows 'restart-web' \[unknown-host-action\]$" "$work/err" || fail "no warning: $(cat "$work/err")"
+printf 'actions: {restart-web: {exec: [/opt/other/program], timeout: 1s}}\n' >"$work/hosts/db.yaml"
+check 0 --strict --actions "$work/hosts/web.yaml" --actions "$work/hosts/db.yaml" "$work/acts"
+check 0 --strict --actions "$work/hosts" "$work/acts"
+printf 'actions: {restart-web: {exec: [program], timeout: 1s}}\n' >"$work/hosts/db.yaml"
+check 1 --actions "$work/hosts" "$work/acts"
+grep -q "db.yaml:1:.*full path" "$work/err" || fail "no error: $(cat "$work/err")"
 
 printf 'severities: {P1: {notify: x}}\n' >"$work/wrong/a.yaml"
 printf 'severties: {}\nrules: [\n' >"$work/wrong/b.yaml"

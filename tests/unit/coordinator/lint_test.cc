@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <fstream>
 #include <set>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -57,8 +58,8 @@ std::string with(const std::vector<Replacement>& replacements) {
 }
 
 // "code line:column" of each, in order.
-std::vector<std::string> lints(const std::string& text) {
-  const Loaded loaded = load_policy({{"policy.yaml", text}});
+std::vector<std::string> lints(const std::string& text, std::span<const HostEntries> hosts = {}) {
+  const Loaded loaded = load_policy({{"policy.yaml", text}}, hosts);
   EXPECT_TRUE(loaded.policy) << loaded.problems;
   std::vector<std::string> found;
   for (const yaml::Problem& problem : loaded.findings) {
@@ -212,6 +213,65 @@ TEST(Lint, TooFewSamples) {
       {{{kP2, "value('queue') > 5.0 && samples('queue', 1m) < 100"}}, {}},
       {{{kP2, "value('queue') > 5.0 && samples('queue', 1m) >= 1e300"}}, {"too-few-samples 18:11"}},
   });
+}
+
+// The timeout is 5s.
+TEST(Lint, ALatencyThatTheTimeoutForbids) {
+  const auto lint_of = [](const std::string& condition) {
+    return lints(with({{kP2, "value('queue') > 5.0 && " + condition}}));
+  };
+  const std::vector<std::string> found{"latency-over-timeout 18:11"};
+  for (const char* function : {"mean", "max", "p50", "p95", "p99"})
+    EXPECT_EQ(lint_of(std::string(function) + "('health', 5m) > 6s"), found) << function;
+  EXPECT_EQ(lint_of("latency('health') > 5s"), found);
+  EXPECT_EQ(lint_of("latency('health') >= 5001ms"), found);
+  for (const char* fine :
+       {"latency('health') >= 5s", "latency('health') > 4999ms", "latency('health') < 6s",
+        "failing_for('health') > 6s", "age('health') > 6s", "baseline_p95('health', 1h) > 6s"})
+    EXPECT_EQ(lint_of(fine), std::vector<std::string>{}) << fine;
+}
+
+// A host that takes `page` for its entry 'web' and nothing for 'db'.
+HostEntries host_with(Duration timeout) {
+  using Parameters = std::map<std::string, std::string>;
+  HostEntries entries;
+  entries["web"] = {timeout, [](const Parameters& given) -> std::optional<std::string> {
+                      if (given == Parameters{{"page", "busy"}}) return std::nullopt;
+                      return "parameter 'page' is not given";
+                    }};
+  entries["db"] = {timeout, [](const Parameters&) { return std::optional<std::string>(); }};
+  return entries;
+}
+
+TEST(Lint, WhatHostsAllow) {
+  const std::vector<HostEntries> hosts{HostEntries{}, host_with(std::chrono::seconds(60))};
+  const auto lint_of = [&](const std::string& action) {
+    return lints(with({{"restart: {host: web}", "restart: {host: " + action + "}"}}), hosts);
+  };
+  using Found = std::vector<std::string>;
+  EXPECT_EQ(lint_of("db"), Found{});
+  EXPECT_EQ(lint_of("bd"), Found{"unknown-host-action 20:19"});
+  EXPECT_EQ(lint_of("{entry: bd}"), Found{"unknown-host-action 20:27"});
+  EXPECT_EQ(lint_of("web"), Found{"refused-action 20:19"});
+  EXPECT_EQ(lint_of("{entry: web, parameters: {page: free}}"), Found{"refused-action 20:27"});
+  EXPECT_EQ(lint_of("{entry: web, parameters: {page: busy}}"), Found{});
+  EXPECT_EQ(lint_of("db, timeout: 60s"), Found{});
+  EXPECT_EQ(lint_of("db, timeout: 59s"), Found{"short-action-timeout 20:12"});
+  // Nobody has said what hosts allow.
+  EXPECT_EQ(lints(with({{"host: web", "host: bd"}})), Found{});
+}
+
+TEST(Lint, OneKindOfHostThatTakesAnActionIsEnough) {
+  const std::vector<HostEntries> hosts{host_with(std::chrono::minutes(5)),
+                                       host_with(std::chrono::seconds(30))};
+  EXPECT_EQ(lints(with({{"host: web", "host: db"}}), hosts), std::vector<std::string>{});
+}
+
+TEST(Lint, SaysWhichEntryOfAHostWasMeant) {
+  const std::vector<HostEntries> hosts{host_with(std::chrono::seconds(60))};
+  const Loaded loaded = load_policy({{"policy.yaml", with({{"host: web", "host: wbe"}})}}, hosts);
+  ASSERT_EQ(loaded.findings.size(), 1U) << loaded.problems;
+  EXPECT_EQ(loaded.findings.front().advice, "did you mean 'web'?");
 }
 
 TEST(Lint, AnActionThatItsSeverityForbids) {

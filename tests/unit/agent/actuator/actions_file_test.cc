@@ -152,6 +152,30 @@ TEST_F(ReadActions, AllowsNothingWithoutTheFolder) {
   EXPECT_THAT(mistakes(), ElementsAre("none:0:0 does not exist, so this host allows no action"));
 }
 
+// Read on another machine: to judge a policy by it.
+TEST_F(ReadActions, ACopyNeedsNeitherOwnerNorProgramNorUser) {
+  write("a.yaml", "actions:\n  act: {exec: [/no/such/program], user: nobody-here, timeout: 1s}\n");
+  write("b.yaml", "actions:\n  bad: {exec: [relative], timeout: 1s}\n");
+  ASSERT_EQ(::chmod((dir_ / "a.yaml").c_str(), 0666), 0);
+
+  const ActionsFolder folder = read_actions_copy(dir_.path(), problems_);
+  EXPECT_THAT(folder.allowed, ElementsAre(Key("act")));
+  EXPECT_EQ(folder.files_refused, 1u);
+  EXPECT_THAT(mistakes(),
+              ElementsAre("b.yaml:2:16 a program has to be given by its full path, such as "
+                          "/usr/bin/true"));
+}
+
+TEST_F(ReadActions, ACopyMayBeOneFile) {
+  write("a.yaml", "actions:\n  act: {exec: [/no/such/program], timeout: 1s}\n");
+  write("b.yaml", "actions:\n  other: {exec: [/no/such/program], timeout: 1s}\n");
+
+  EXPECT_THAT(read_actions_copy(dir_ / "b.yaml", problems_).allowed, ElementsAre(Key("other")));
+  EXPECT_TRUE(problems_.ok());
+  EXPECT_THAT(read_actions_copy(dir_ / "c.yaml", problems_).allowed, IsEmpty());
+  EXPECT_THAT(mistakes(), ElementsAre("c.yaml:0:0 cannot be read: No such file or directory"));
+}
+
 TEST_F(ReadActions, RefusesAFileThatOthersMayWrite) {
   const std::string text = "actions:\n  act: {exec: [/bin/true], timeout: 1s}\n";
   write("a.yaml", text);
