@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <exception>
 #include <memory>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <variant>
@@ -71,9 +72,10 @@ BENCHMARK(compile);
 // --- Windows ---
 
 // A thousand results over the whole span, so that every bucket has some.
-core::Window full_window(std::chrono::microseconds span, Instant& now) {
+core::Window full_window(const std::set<Duration>& lengths, Instant& now) {
   core::Window window;
-  window.configure(span);
+  window.configure(lengths);
+  const Duration span = window.span();
   for (std::int64_t i = 0; i < 1000; ++i)
     window.add(now += span / 1000, {i % 50 == 0, std::chrono::microseconds(800 + i), 7.5});
   return window;
@@ -81,15 +83,41 @@ core::Window full_window(std::chrono::microseconds span, Instant& now) {
 
 void window_add(benchmark::State& state) {
   Instant now = kBegin;
-  core::Window window = full_window(std::chrono::seconds(state.range(0)), now);
+  core::Window window = full_window({std::chrono::seconds(state.range(0))}, now);
   for (auto _ : state)
     window.add(now += std::chrono::milliseconds(1), {false, std::chrono::microseconds(850), 7.5});
 }
 BENCHMARK(window_add)->Arg(60)->Arg(86400);
 
+// A result a second, as long as the longest window, into one window or several of other lengths.
+void window_add_lengths(benchmark::State& state, const std::set<Duration>& lengths) {
+  Instant now = kBegin;
+  core::Window window;
+  window.configure(lengths);
+  const auto add = [&] {
+    const std::int64_t number = (now - kBegin) / std::chrono::seconds(1);
+    window.add(now += std::chrono::seconds(1),
+               {false, std::chrono::microseconds(800 + number * 7919 % 400), 7.5});
+  };
+  while (now - kBegin < window.span()) add();
+  for (auto _ : state) add();
+  std::size_t bytes = sizeof(window);
+  for (const core::Window::Ring& ring : window.rings()) {
+    bytes += sizeof(ring) + ring.buckets.capacity() * sizeof(ring.buckets[0]);
+    for (const auto& bucket : ring.buckets)
+      bytes += bucket.latencies.capacity() * sizeof(bucket.latencies[0]);
+  }
+  state.counters["bytes"] = static_cast<double>(bytes);
+}
+using std::chrono::hours, std::chrono::minutes;
+BENCHMARK_CAPTURE(window_add_lengths, of_6h, {hours(6)});
+BENCHMARK_CAPTURE(window_add_lengths, of_5m_and_6h, {minutes(5), hours(6)});
+BENCHMARK_CAPTURE(window_add_lengths, of_burn_rates,
+                  {minutes(5), minutes(30), hours(1), hours(2), hours(6), hours(24)});
+
 void window_over(benchmark::State& state) {
   Instant now = kBegin;
-  const core::Window window = full_window(std::chrono::seconds(state.range(0)), now);
+  const core::Window window = full_window({std::chrono::seconds(state.range(0))}, now);
   for (auto _ : state) {
     const auto summary = window.over(std::chrono::seconds(state.range(0)), now);
     benchmark::DoNotOptimize(summary.quantile(0.95));

@@ -124,12 +124,12 @@ void take_row(State& state, AgentState& agent, const ResultRow& row) {
   count(state, agent, *series);
   if (series->counted != was_counted) changed = true;  // silent for long, and back
   Window* window = find_window(state, series->inputs);
-  if (seen.status != Status::unknown && window != nullptr && window->span() > Duration{0}) {
+  if (seen.status != Status::unknown && window != nullptr) {
     Window::Sample sample{seen.status == Status::critical, seen.latency, {}};
     if (!seen.values.empty()) sample.value = seen.values.front().value;
     window->add(observed, sample);
   }
-  if (series->inputs != nullptr && series->inputs->trail > Duration{0} &&
+  if (series->inputs != nullptr && !series->inputs->trails.empty() &&
       seen.status != Status::unknown && !seen.values.empty())
     follow(state, *agent.refs[row.ref].key(), *series->inputs, agent.name, observed,
            seen.values.front().value);

@@ -89,11 +89,9 @@ void note_reading(const SignalCall& signal, Reading& reading, ServiceInputs& min
 }
 
 // delta() and rate() need no window, but what each vantage point said.
-void ask_for_window(const SignalCall& signal, Duration time, ProbeInputs& probe) {
-  if (is_of_trail(signal))
-    probe.trail = std::max(probe.trail, signal.window);
-  else
-    probe.window = std::max(probe.window, time);
+void ask_for_window(const SignalCall& signal, ProbeInputs& probe) {
+  if (signal.window == Duration{0}) return;
+  (is_of_trail(signal) ? probe.trails : probe.windows).insert(signal.window);
 }
 
 const std::string* text_of(const cel::Call& call, std::size_t argument) {
@@ -159,11 +157,11 @@ void read_rule(const policy::Policy& policy, const policy::Rule& rule, const cel
     }
     mine.probes[signal->probe] = nullptr;  // known at the end
     ProbeInputs& probe = inputs.probes[signal->probe];
-    ask_for_window(*signal, signal->window, probe);
+    ask_for_window(*signal, probe);
     note_reading(*signal, probe.readers[service], mine);
     if (rule.samples == 0) continue;
     const Duration within = samples_within(rule, *signal);
-    probe.window = std::max(probe.window, within);
+    probe.windows.insert(within);
     probe.readers[service].windowed = true;
     mine.windows.emplace(signal->probe, within);
   }
@@ -183,10 +181,10 @@ void read_check(const policy::Check& check, const ServiceName& service, Inputs& 
     const auto signal = signal_call(call, service);
     if (!signal) continue;
     ProbeInputs& probe = inputs.probes[signal->probe];
-    ask_for_window(*signal, signal->window, probe);
+    ask_for_window(*signal, probe);
     note_baseline(*signal, inputs.services[service]);
-    probe.window = std::max(probe.window, signals->hold);
-    if (signals->samples > 0) probe.window = std::max(probe.window, signals->within);
+    if (signals->hold > Duration{0}) probe.windows.insert(signals->hold);
+    if (signals->samples > 0) probe.windows.insert(signals->within);
   }
 }
 
@@ -196,7 +194,7 @@ void read_recommendation(const policy::Recommendation& recommendation, Inputs& i
   for (const cel::Call& call : recommendation.when.calls()) {
     const auto signal = signal_call(call, service);
     if (!signal) continue;
-    ask_for_window(*signal, signal->window, inputs.probes[signal->probe]);
+    ask_for_window(*signal, inputs.probes[signal->probe]);
     note_baseline(*signal, inputs.services[service]);
   }
   constexpr std::string_view kFacts = "facts.";

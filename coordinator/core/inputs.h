@@ -44,8 +44,8 @@ struct Reading {
 struct ProbeInputs {
   std::size_t number = 0;                // from 0, in the order of their keys
   const policy::Probe* probe = nullptr;  // in the policy; null: a rule names what is not there
-  Duration window{};                     // the longest that any rule or check asks for
-  Duration trail{};                      // likewise of delta() and rate()
+  std::set<Duration> windows;            // lengths that rules and checks ask for
+  std::set<Duration> trails;             // likewise of delta() and rate()
   std::map<ServiceName, Reading> readers;
 };
 struct ServiceInputs {

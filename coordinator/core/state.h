@@ -360,7 +360,7 @@ struct State {
   std::map<ServiceName, std::set<AgentName>> vantages;  // AgentState::services, the other way round
   std::vector<ProbeTally> tallies;                      // by ProbeInputs::number
   std::vector<Window> windows;  // likewise, of all vantage points; no span: nobody asks
-  std::map<ProbeKey, std::map<AgentName, Trail>> trails;  // of probes with ProbeInputs::trail
+  std::map<ProbeKey, std::map<AgentName, Trail>> trails;  // of probes with ProbeInputs::trails
   std::map<ServiceName, int> present;  // of its vantages: attached, or awaited after a start
   std::map<ServiceName, ServiceState> services;
   std::map<std::pair<FactName, ServiceName>, FactState> facts;  // empty service: all

@@ -51,9 +51,7 @@ void sort_last(ProbeTally& tally) {
 void empty_window(State& state, const ProbeInputs& inputs) {
   if (inputs.number >= state.windows.size()) return;
   Window& window = state.windows[inputs.number];
-  if (window.buckets().empty()) return;
-  window = {};
-  window.configure(inputs.window);
+  if (!window.is_empty()) window.clear();
 }
 
 }  // namespace
@@ -73,7 +71,7 @@ void carry_windows(State& state, const Inputs* old) {
     if (old != nullptr)
       if (const auto before = old->probes.find(key); before != old->probes.end())
         if (Window* gathered = find_window(state, &before->second)) window = std::move(*gathered);
-    window.configure(inputs.window);
+    window.configure(inputs.windows);
   }
   state.windows = std::move(windows);
 }

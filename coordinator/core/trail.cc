@@ -6,46 +6,54 @@
 #include <iterator>
 #include <utility>
 
-#include "common/limits.h"
 #include "coordinator/core/inputs.h"
 #include "coordinator/core/state.h"
 
 namespace firebreak::core {
 
-void Trail::configure(Duration span) {
-  if (span == span_) return;
-  span_ = std::max(span, Duration{0});
-  const auto buckets = static_cast<Duration::rep>(limits::kWindowBuckets);
-  width_ = std::max(Duration{std::chrono::seconds(1)}, (span_ + Duration{buckets - 1}) / buckets);
-  drop_old();
-  if (newest_ && (points_.empty() || number_of(points_.back().at) != number_of(newest_->at)))
-    points_.push_back(*newest_);
+namespace {
+
+// Which is outside: what is at this instant belongs to the bucket before.
+Instant begin_of_bucket(const Grain& grain, Instant at) {
+  return Instant{bucket_number(at, grain.width) * grain.width};
 }
 
-// Open below and closed above, as windows are (window.cc).
-std::int64_t Trail::number_of(Instant at) const {
-  return (at.time_since_epoch() - Duration{1}) / width_;
-}
+}  // namespace
 
-void Trail::drop_old() {
+void Trail::configure(const std::set<Duration>& lengths) {
+  grains_ = grains_of(lengths);
+  if (grains_.empty()) {
+    points_.clear();
+    newest_.reset();
+  }
   if (!newest_) return;
-  // Finer buckets, after a policy that asked for less: one point each is enough.
-  const std::int64_t first = number_of(std::max(newest_->at - span_, Instant{}) + Duration{1});
-  std::vector<Point> kept;
-  bool is_thin = true;
-  for (std::size_t i = 0; i < points_.size() && is_thin; ++i)
-    is_thin = number_of(points_[i].at) >= first &&
-              (i == 0 || number_of(points_[i].at) != number_of(points_[i - 1].at));
-  if (is_thin) return;
-  for (const Point& point : points_)
-    if (number_of(point.at) >= first &&
-        (kept.empty() || number_of(kept.back().at) != number_of(point.at)))
-      kept.push_back(point);
-  points_ = std::move(kept);
+  drop_old();
+  if (begins_bucket(*newest_)) points_.push_back(*newest_);
+}
+
+// Of any ring, after what is kept.
+bool Trail::begins_bucket(const Point& point) const {
+  return points_.empty() || std::any_of(grains_.begin(), grains_.end(), [&](const Grain& grain) {
+           return points_.back().at <= begin_of_bucket(grain, point.at);
+         });
+}
+
+// Keeps the first point of each bucket that a window of its ring may still reach.
+void Trail::drop_old() {
+  auto kept = points_.begin();
+  for (const Point& point : points_) {
+    const bool is_kept = std::any_of(grains_.begin(), grains_.end(), [&](const Grain& grain) {
+      const Instant begin = begin_of_bucket(grain, point.at);
+      return begin + grain.width > newest_->at - grain.span &&
+             (kept == points_.begin() || std::prev(kept)->at <= begin);
+    });
+    if (is_kept) *kept++ = point;
+  }
+  points_.erase(kept, points_.end());
 }
 
 void Trail::add(Instant at, double value) {
-  if (span_ == Duration{0} || !std::isfinite(value) || at <= Instant{}) return;
+  if (grains_.empty() || !std::isfinite(value) || at <= Instant{}) return;
   Point point{at, value, 0};
   if (newest_) {
     const double rise = value >= newest_->value ? value - newest_->value : std::max(value, 0.0);
@@ -57,22 +65,22 @@ void Trail::add(Instant at, double value) {
     }
   }
   newest_ = point;
-  if (!points_.empty() && number_of(points_.back().at) == number_of(at)) return;
+  if (!begins_bucket(point)) return;
   points_.push_back(point);
   drop_old();
 }
 
-const Trail::Point* Trail::first_within(Duration window, Instant now) const {
-  if (window <= Duration{0} || now <= Instant{} || width_ == Duration{0}) return nullptr;
-  const Instant after = std::max(now - std::min(window, span_), Instant{});
-  const std::int64_t first = number_of(after + Duration{1});
+const Trail::Point* Trail::first_within(const Grain& grain, Duration window, Instant now) const {
+  if (window <= Duration{0} || now <= Instant{}) return nullptr;
+  const Instant begin{first_bucket(grain, window, now) * grain.width};
   const auto found = std::find_if(points_.begin(), points_.end(),
-                                  [&](const Point& point) { return number_of(point.at) >= first; });
+                                  [&](const Point& point) { return point.at > begin; });
   return found == points_.end() ? nullptr : &*found;
 }
 
 std::optional<Trail::Change> Trail::over(Duration window, Instant now) const {
-  const Point* first = first_within(window, now);
+  if (grains_.empty()) return std::nullopt;
+  const Point* first = first_within(serving(grains_, window), window, now);
   if (first == nullptr || newest_->at <= first->at) return std::nullopt;
   const Change change{newest_->at - first->at, newest_->value - first->value,
                       newest_->risen - first->risen};
@@ -81,9 +89,11 @@ std::optional<Trail::Change> Trail::over(Duration window, Instant now) const {
 }
 
 std::optional<Instant> Trail::next_change(Duration window, Instant now) const {
-  const Point* first = first_within(window, now);
+  if (grains_.empty()) return std::nullopt;
+  const Grain& grain = serving(grains_, window);
+  const Point* first = first_within(grain, window, now);
   if (first == nullptr) return std::nullopt;
-  return Instant{(number_of(first->at) + 1) * width_} + std::min(window, span_);
+  return begin_of_bucket(grain, first->at) + grain.width + std::min(window, grain.span);
 }
 
 std::vector<Trail::Point> Trail::points() const {
@@ -93,26 +103,27 @@ std::vector<Trail::Point> Trail::points() const {
 }
 
 bool Trail::restore(const std::vector<Point>& points) {
-  if (points.size() > limits::kWindowBuckets + 3) return false;
+  std::size_t most = 2;  // the newest one, and one that was within reach when its bucket began
+  for (const Grain& grain : grains_) most += bucket_count(grain);
+  if (points.size() > most) return false;
   for (std::size_t i = 0; i < points.size(); ++i) {
     if (!std::isfinite(points[i].value) || !std::isfinite(points[i].risen)) return false;
     if (points[i].at <= Instant{} || (i > 0 && points[i].at < points[i - 1].at)) return false;
   }
   points_.clear();
   newest_.reset();
-  if (points.empty() || span_ == Duration{0}) return true;
+  if (points.empty()) return true;
   newest_ = points.back();
   for (const Point& point : points)
-    if (points_.empty() || number_of(points_.back().at) != number_of(point.at))
-      points_.push_back(point);
+    if (begins_bucket(point)) points_.push_back(point);
   return true;
 }
 
 void follow(State& state, const ProbeKey& key, const ProbeInputs& inputs, const AgentName& agent,
             Instant at, double value) {
-  Trail& trail = state.trails[key][agent];
-  trail.configure(inputs.trail);
-  trail.add(at, value);
+  const auto [trail, is_new] = state.trails[key].try_emplace(agent);
+  if (is_new) trail->second.configure(inputs.trails);
+  trail->second.add(at, value);
 }
 
 std::optional<Instant> next_change(const State& state, const ProbeKey& key, Duration window,
@@ -134,13 +145,14 @@ void forget_trail(State& state, const ProbeKey& key, const AgentName& agent) {
 void carry_trails(State& state) {
   for (auto probe = state.trails.begin(); probe != state.trails.end();) {
     const auto inputs = state.inputs->probes.find(probe->first);
-    const Duration span = inputs == state.inputs->probes.end() ? Duration{0} : inputs->second.trail;
+    const std::set<Duration> lengths =
+        inputs == state.inputs->probes.end() ? std::set<Duration>{} : inputs->second.trails;
     for (auto one = probe->second.begin(); one != probe->second.end();) {
       const auto agent = state.agents.find(one->first);
       const bool is_seen =
           agent != state.agents.end() && agent->second.series.contains(probe->first);
-      one->second.configure(span);
-      one = is_seen && span > Duration{0} ? std::next(one) : probe->second.erase(one);
+      one->second.configure(lengths);
+      one = is_seen && !lengths.empty() ? std::next(one) : probe->second.erase(one);
     }
     probe = probe->second.empty() ? state.trails.erase(probe) : std::next(probe);
   }

@@ -1,12 +1,13 @@
 // What one vantage point said of a value over a while: what delta() and rate() are made of.
 #pragma once
 
-#include <cstdint>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "common/ids.h"
 #include "common/time.h"
+#include "coordinator/core/grain.h"
 
 namespace firebreak::core {
 
@@ -14,8 +15,8 @@ struct AgentState;
 struct ProbeInputs;
 struct State;
 
-// Holds the first value of each bucket (span / limits::kWindowBuckets, at least 1 s) and the newest
-// one: a window over it begins at most one bucket too early, never too late.
+// Holds the first value of each bucket of each ring (grain.h) and the newest one: a window over it
+// begins at most one bucket of its ring too early, never too late.
 class Trail {
  public:
   struct Point {
@@ -31,8 +32,8 @@ class Trail {
     double risen = 0;
   };
 
-  // Nothing is kept before this is called. `span`: the longest window that anybody asks for.
-  void configure(Duration span);
+  // Nothing is kept before this is called. `lengths`: of the windows that anybody asks for.
+  void configure(const std::set<Duration>& lengths);
   // In order of time; what is no finite number is not taken.
   void add(Instant at, double value);
   // Over (now - window, now]; empty with fewer than two values in it.
@@ -46,16 +47,15 @@ class Trail {
   [[nodiscard]] bool restore(const std::vector<Point>& points);
 
  private:
-  [[nodiscard]] std::int64_t number_of(Instant at) const;
-  [[nodiscard]] const Point* first_within(Duration window, Instant now) const;
+  [[nodiscard]] bool begins_bucket(const Point& point) const;
+  [[nodiscard]] const Point* first_within(const Grain& grain, Duration window, Instant now) const;
   void drop_old();
-  Duration span_{};
-  Duration width_{};
-  std::vector<Point> points_;  // one per bucket
+  std::vector<Grain> grains_;
+  std::vector<Point> points_;  // of all rings together, oldest first
   std::optional<Point> newest_;
 };
 
-// Takes the value into the trail of this vantage point; only for a probe with ProbeInputs::trail.
+// Takes the value into the trail of this vantage point; only for a probe with ProbeInputs::trails.
 void follow(State& state, const ProbeKey& key, const ProbeInputs& inputs, const AgentName& agent,
             Instant at, double value);
 // When what delta() and rate() say over that window changes with time alone.

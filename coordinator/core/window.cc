@@ -1,9 +1,10 @@
-// The ring of buckets behind a window.
+// The rings of buckets behind a window.
 #include "coordinator/core/window.h"
 
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <iterator>
 #include <utility>
 
 namespace firebreak::core {
@@ -30,12 +31,6 @@ std::int64_t edge_of(std::size_t bin) {
   return ((number % kBinsPerDoubling + kBinsPerDoubling + 1) << shift) - 1;
 }
 
-// Buckets are open below and closed above, as windows are: results at whole seconds are counted
-// exactly. `at` is after the epoch.
-std::int64_t number_of(Instant at, Duration width) {
-  return (at.time_since_epoch() - Duration{1}) / width;
-}
-
 // How summaries and buckets take in values alike.
 template <class Into>
 void add_values(Into& into, std::uint32_t count, double sum, double least, double greatest) {
@@ -44,6 +39,10 @@ void add_values(Into& into, std::uint32_t count, double sum, double least, doubl
   into.value_max = into.values == 0 ? greatest : std::max(into.value_max, greatest);
   into.value_sum += sum;
   into.values += count;
+}
+
+Window::Bucket& place_of(Window::Ring& ring, std::int64_t number) {
+  return ring.buckets[static_cast<std::size_t>(number) % ring.buckets.size()];
 }
 
 }  // namespace
@@ -82,70 +81,87 @@ std::optional<Duration> Window::Summary::quantile(double q) const {
   return latency_max;
 }
 
-void Window::configure(Duration span) {
-  if (span == span_) return;
-  const Duration old_width = width_;
-  const std::vector<Bucket> old = std::exchange(buckets_, {});
-
-  span_ = std::max(span, Duration{0});
-  const auto buckets = static_cast<Duration::rep>(limits::kWindowBuckets);
-  width_ = std::max(Duration{std::chrono::seconds(1)}, (span_ + Duration{buckets - 1}) / buckets);
-  if (span_ == Duration{0}) return;
-
-  take_in(old, old_width);
-}
-
-void Window::merge(const Window& other) {
-  if (span_ == Duration{0}) return;
-  newest_ = std::max(newest_, other.newest_);
-  take_in(other.buckets_, other.width_);
-}
-
-void Window::take_in(const std::vector<Bucket>& buckets, Duration width) {
-  for (const Bucket& from : buckets) {
-    if (from.number < 0) continue;
-    // As late as its samples may have been: nothing falls out of a window too early.
-    const Instant last{(from.number + 1) * width};
-    Bucket* into = bucket_at(std::min(last, newest_));
-    if (into == nullptr) continue;
-    into->samples += from.samples;
-    into->failures += from.failures;
-    into->latency_sum_us += from.latency_sum_us;
-    into->latency_max_us = std::max(into->latency_max_us, from.latency_max_us);
-    add_values(*into, from.values, from.value_sum, from.value_min, from.value_max);
-    for (const Bucket::Bin& bin : from.latencies) into->add_bin(bin.number, bin.count);
+void Window::configure(const std::set<Duration>& lengths) {
+  const std::vector<Grain> grains = grains_of(lengths);
+  if (std::equal(grains.begin(), grains.end(), rings_.begin(), rings_.end())) return;
+  std::vector<Ring> old = std::exchange(rings_, {});
+  rings_.reserve(grains.size());
+  for (const Grain& grain : grains) {
+    Ring& ring = rings_.emplace_back(Ring{grain, {}});
+    if (old.empty()) continue;
+    const Ring& from = serving(old, grain.span);
+    if (from == grain)
+      ring.buckets = from.buckets;
+    else
+      take_in(ring, from);
   }
 }
 
-void Window::allocate() {
-  // One more than the span holds: a window begins and ends inside a bucket.
-  buckets_.resize(static_cast<std::size_t>((span_ + width_ - Duration{1}) / width_) + 1);
+bool Window::is_empty() const {
+  return std::all_of(rings_.begin(), rings_.end(),
+                     [](const Ring& ring) { return ring.buckets.empty(); });
 }
 
-bool Window::restore(Duration span, Instant newest, const std::vector<Bucket>& filled) {
-  if (span < Duration{0} || span > Duration::max() / 2) return false;
+void Window::clear() {
+  newest_ = {};
+  for (Ring& ring : rings_) ring.buckets = {};
+}
+
+void Window::merge(Window other) {
+  if (rings_.empty() || other.rings_.empty()) return;
+  if (is_empty() &&
+      std::equal(rings_.begin(), rings_.end(), other.rings_.begin(), other.rings_.end())) {
+    *this = std::move(other);
+    return;
+  }
+  newest_ = std::max(newest_, other.newest_);
+  for (Ring& ring : rings_) take_in(ring, serving(other.rings_, ring.span));
+}
+
+void Window::take_in(Ring& ring, const Ring& from) const {
+  for (const Bucket& bucket : from.buckets) {
+    if (bucket.number < 0) continue;
+    // As late as its samples may have been: nothing falls out of a window too early.
+    const Instant last{(bucket.number + 1) * from.width};
+    Bucket* into = bucket_at(ring, std::min(last, newest_));
+    if (into == nullptr) continue;
+    into->samples += bucket.samples;
+    into->failures += bucket.failures;
+    into->latency_sum_us += bucket.latency_sum_us;
+    into->latency_max_us = std::max(into->latency_max_us, bucket.latency_max_us);
+    add_values(*into, bucket.values, bucket.value_sum, bucket.value_min, bucket.value_max);
+    for (const Bucket::Bin& bin : bucket.latencies) into->add_bin(bin.number, bin.count);
+  }
+}
+
+bool Window::restore(Instant newest, const std::vector<Ring>& filled) {
   *this = Window();
-  configure(span);
   newest_ = newest;
-  if (filled.empty()) return true;
-  if (span_ == Duration{0}) return false;
-  allocate();
-  for (const Bucket& bucket : filled) {
-    if (bucket.number < 0) return false;
-    Bucket& place = buckets_[static_cast<std::size_t>(bucket.number) % buckets_.size()];
-    if (place.number >= 0) return false;
-    place = bucket;
+  Duration before{0};
+  rings_.reserve(filled.size());
+  for (const Ring& from : filled) {
+    if (!is_grain(from) || from.span <= before) return false;
+    before = from.span;
+    Ring& ring = rings_.emplace_back(Ring{{from.span, from.width}, {}});
+    if (from.buckets.empty()) continue;
+    ring.buckets.resize(bucket_count(ring));
+    for (const Bucket& bucket : from.buckets) {
+      if (bucket.number < 0 || bucket.number > bucket_number(newest, from.width)) return false;
+      Bucket& place = place_of(ring, bucket.number);
+      if (place.number >= 0) return false;
+      place = bucket;
+    }
   }
   return true;
 }
 
 // The bucket of a time within the span, emptied when the ring has come round to it; null for an
 // older time.
-Window::Bucket* Window::bucket_at(Instant at) {
-  if (at <= newest_ - span_ || at <= Instant{}) return nullptr;
-  if (buckets_.empty()) allocate();
-  const std::int64_t number = number_of(at, width_);
-  Bucket& bucket = buckets_[static_cast<std::size_t>(number) % buckets_.size()];
+Window::Bucket* Window::bucket_at(Ring& ring, Instant at) const {
+  if (at <= newest_ - ring.span || at <= Instant{}) return nullptr;
+  if (ring.buckets.empty()) ring.buckets.resize(bucket_count(ring));
+  const std::int64_t number = bucket_number(at, ring.width);
+  Bucket& bucket = place_of(ring, number);
   if (bucket.number != number) {
     // What it has allocated is used again.
     std::vector<Bucket::Bin> latencies = std::move(bucket.latencies);
@@ -158,42 +174,41 @@ Window::Bucket* Window::bucket_at(Instant at) {
 }
 
 void Window::add(Instant at, const Sample& sample) {
-  if (span_ == Duration{0}) return;
+  if (rings_.empty()) return;
   newest_ = std::max(newest_, at);
-  Bucket* bucket = bucket_at(at);
-  if (bucket == nullptr) return;
-
   const std::int64_t latency_us = std::max(sample.latency, Duration{0}).count();
-  ++bucket->samples;
-  if (sample.failed) ++bucket->failures;
-  bucket->latency_sum_us += latency_us;
-  bucket->latency_max_us = std::max(bucket->latency_max_us, latency_us);
-  bucket->add_latency(latency_us, 1);
-  if (sample.value && std::isfinite(*sample.value))
-    add_values(*bucket, 1, *sample.value, *sample.value, *sample.value);
-}
-
-std::int64_t Window::first_number(Duration window, Instant now) const {
-  const Instant after = std::max(now - std::min(window, span_), Instant{});
-  return number_of(after + Duration{1}, width_);
+  const std::size_t bin = bin_of(latency_us);
+  const bool has_value = sample.value && std::isfinite(*sample.value);
+  for (Ring& ring : rings_) {
+    Bucket* bucket = bucket_at(ring, at);
+    if (bucket == nullptr) continue;
+    ++bucket->samples;
+    if (sample.failed) ++bucket->failures;
+    bucket->latency_sum_us += latency_us;
+    bucket->latency_max_us = std::max(bucket->latency_max_us, latency_us);
+    bucket->add_bin(bin, 1);
+    if (has_value) add_values(*bucket, 1, *sample.value, *sample.value, *sample.value);
+  }
 }
 
 std::optional<Instant> Window::next_change(Duration window, Instant now) const {
-  if (buckets_.empty() || window <= Duration{0} || now <= Instant{}) return std::nullopt;
-  const std::int64_t first = first_number(window, now);
+  if (rings_.empty() || window <= Duration{0} || now <= Instant{}) return std::nullopt;
+  const Ring& ring = serving(rings_, window);
+  const std::int64_t first = first_bucket(ring, window, now);
   std::optional<std::int64_t> oldest;
-  for (const Bucket& bucket : buckets_)
+  for (const Bucket& bucket : ring.buckets)
     if (bucket.number >= first) oldest = std::min(oldest.value_or(bucket.number), bucket.number);
   if (!oldest) return std::nullopt;
-  return Instant{(*oldest + 1) * width_} + std::min(window, span_);
+  return Instant{(*oldest + 1) * ring.width} + std::min(window, ring.span);
 }
 
 Window::Summary Window::over(Duration window, Instant now, Latencies latencies) const {
   Summary summary;
-  if (buckets_.empty() || window <= Duration{0} || now <= Instant{}) return summary;
-  const std::int64_t first = first_number(window, now);
-  const std::int64_t last = number_of(now, width_);
-  for (const Bucket& bucket : buckets_) {
+  if (rings_.empty() || window <= Duration{0} || now <= Instant{}) return summary;
+  const Ring& ring = serving(rings_, window);
+  const std::int64_t first = first_bucket(ring, window, now);
+  const std::int64_t last = bucket_number(now, ring.width);
+  for (const Bucket& bucket : ring.buckets) {
     if (bucket.number < first || bucket.number > last) continue;
     summary.samples += bucket.samples;
     summary.failures += bucket.failures;

@@ -1,14 +1,16 @@
-// A sliding window over the results of one probe, in buckets: counts, failures, latency and value
+// Sliding windows over the results of one probe, in buckets: counts, failures, latency and value
 // summaries, without allocation per result.
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "common/limits.h"
 #include "common/time.h"
+#include "coordinator/core/grain.h"
 
 namespace firebreak::core {
 
@@ -38,16 +40,23 @@ class Window {
     [[nodiscard]] std::optional<Duration> quantile(double q) const;  // empty without samples
   };
 
-  // Nothing is kept before this is called. `span`: the longest window that any rule asks for; zero:
-  // none does. What is there is kept over a change, as far as the new span reaches.
-  void configure(Duration span);
-  [[nodiscard]] Duration span() const { return span_; }
-  // Takes in what another one has gathered.
-  void merge(const Window& other);
+  // Nothing is kept before this is called. `lengths`: of the windows that anybody asks for; none:
+  // nobody does. What is there is kept over a change, as far as the new lengths reach; one that was
+  // not asked for before is as exact as what it is made of, until that is past.
+  void configure(const std::set<Duration>& lengths);
+  // The greatest of the lengths.
+  [[nodiscard]] Duration span() const { return rings_.empty() ? Duration{0} : rings_.back().span; }
+  [[nodiscard]] bool is_empty() const;
+  // Forgets every sample.
+  void clear();
+  // Takes in what another one has gathered: as it is when this one is empty and of the same
+  // lengths.
+  void merge(Window other);
   // Samples may come in any order; those older than the span at the newest sample are dropped.
+  // Costs the same for each ring, of which grains_of() says how many there may be.
   void add(Instant at, const Sample& sample);
-  // Over (now - window, now]; exact to one bucket (span / kWindowBuckets, at least 1 s), never
-  // shorter than asked.
+  // Over (now - window, now]; never shorter than asked, and exact to one bucket of its ring: for
+  // each of the lengths 1/kWindowBuckets of it, or 1 s if that is more.
   [[nodiscard]] Summary over(Duration window, Instant now,
                              Latencies latencies = Latencies::all) const;
 
@@ -69,20 +78,19 @@ class Window {
     void add_latency(std::int64_t latency_us, std::uint32_t count);
     void add_bin(std::size_t bin, std::uint32_t count);  // below kBins
   };
-  [[nodiscard]] const std::vector<Bucket>& buckets() const { return buckets_; }
+  struct Ring : Grain {
+    std::vector<Bucket> buckets;  // by number modulo size; allocated by the first sample
+  };
+  [[nodiscard]] const std::vector<Ring>& rings() const { return rings_; }  // shortest first
   [[nodiscard]] Instant newest() const { return newest_; }
-  // From what was written down. False: no window can have been so.
-  [[nodiscard]] bool restore(Duration span, Instant newest, const std::vector<Bucket>& filled);
+  // From what was written down, in buckets that hold something. False: no window can have been so.
+  [[nodiscard]] bool restore(Instant newest, const std::vector<Ring>& filled);
 
  private:
-  void take_in(const std::vector<Bucket>& buckets, Duration width);
-  void allocate();
-  [[nodiscard]] std::int64_t first_number(Duration window, Instant now) const;
-  [[nodiscard]] Bucket* bucket_at(Instant at);
-  Duration span_{};
-  Duration width_{};
-  Instant newest_{};             // of the samples
-  std::vector<Bucket> buckets_;  // ring, by number modulo size; allocated by the first sample
+  void take_in(Ring& ring, const Ring& from) const;
+  [[nodiscard]] Bucket* bucket_at(Ring& ring, Instant at) const;
+  Instant newest_{};         // of the samples
+  std::vector<Ring> rings_;  // every one has every sample
 };
 
 }  // namespace firebreak::core

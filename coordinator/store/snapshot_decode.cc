@@ -57,6 +57,28 @@ core::Window::Bucket get(const pb::SnapshotSeries::Bucket& from, Reader& reader)
   return to;
 }
 
+template <class From>
+core::Window::Ring get_ring(const From& from, Duration width, Reader& reader) {
+  core::Window::Ring to{{Duration{from.span_us()}, width}, {}};
+  to.buckets.reserve(static_cast<std::size_t>(from.buckets_size()));
+  for (const auto& bucket : from.buckets()) to.buckets.push_back(get(bucket, reader));
+  return to;
+}
+
+// Earlier versions had one ring, of the longest window: the shorter ones are made of it, as exact
+// as it was, until its results are past.
+core::Window get(const pb::SnapshotSeries::Window& from, Reader& reader) {
+  std::vector<core::Window::Ring> rings;
+  rings.reserve(static_cast<std::size_t>(from.rings_size()) + 1);
+  if (from.rings().empty() && (from.span_us() != 0 || !from.buckets().empty()))
+    rings.push_back(get_ring(from, core::bucket_width(Duration{from.span_us()}), reader));
+  for (const auto& ring : from.rings())
+    rings.push_back(get_ring(ring, Duration{ring.width_us()}, reader));
+  core::Window to;
+  if (!to.restore(instant(from.newest_us()), rings)) reader.fail("window: buckets that cannot be");
+  return to;
+}
+
 core::CheckState get(const pb::SnapshotValidation::Check& from, Reader& reader) {
   core::CheckState to;
   to.verdict = get(from.verdict(), reader);
@@ -415,18 +437,12 @@ void StateDecoder::Parts::take_windows(const pb::SnapshotSeries& from,
                                        const std::vector<core::SeriesState*>& added) {
   for (const auto& window : from.windows()) {
     if (window.row() >= added.size()) return reader_.fail("window: of no series");
-    std::vector<core::Window::Bucket> buckets;
-    for (const auto& bucket : window.buckets()) buckets.push_back(get(bucket, reader_));
-    core::Window read;
-    if (!read.restore(Duration{window.span_us()}, instant(window.newest_us()), buckets))
-      return reader_.fail("window: buckets that cannot be");
+    core::Window read = get(window, reader_);
+    if (reader_.error()) return;
     // Of every series, or of the probe's first alone: earlier versions kept one for each.
     core::Window* to = core::find_window(state_, added[window.row()]->inputs);
     if (to == nullptr) continue;
-    if (to->buckets().empty() && to->span() == read.span())
-      *to = std::move(read);
-    else
-      to->merge(read);
+    to->merge(std::move(read));
   }
 }
 
@@ -437,13 +453,13 @@ void StateDecoder::Parts::take(const pb::SnapshotTrail& from) {
   const ProbeKey key = get_key(from.probe(), reader_);
   if (reader_.error() || !state_.inputs) return;
   const auto inputs = state_.inputs->probes.find(key);
-  if (inputs == state_.inputs->probes.end() || inputs->second.trail == Duration{0}) return;
+  if (inputs == state_.inputs->probes.end() || inputs->second.trails.empty()) return;
   std::vector<core::Trail::Point> points;
   points.reserve(static_cast<std::size_t>(from.at_size()));
   for (int i = 0; i < from.at_size(); ++i)
     points.push_back({from_ago(from.at(i)), from.value(i), from.risen(i)});
   core::Trail& to = state_.trails[key][agent_->name];
-  to.configure(inputs->second.trail);
+  to.configure(inputs->second.trails);
   if (!points.empty() && points.back().at > state_.now) reader_.fail("a trail of the future");
   if (!to.restore(points)) reader_.fail("trail: values that cannot be");
 }

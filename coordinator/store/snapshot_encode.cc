@@ -241,25 +241,30 @@ void Encoder::add_trails(const AgentName& agent) {
   }
 }
 
+void put(const core::Window::Bucket& from, pb::SnapshotSeries::Bucket& to) {
+  to.set_number(from.number);
+  to.set_samples(from.samples);
+  to.set_failures(from.failures);
+  to.set_values(from.values);
+  to.set_latency_sum_us(from.latency_sum_us);
+  to.set_latency_max_us(from.latency_max_us);
+  to.set_value_sum(from.value_sum);
+  to.set_value_min(from.value_min);
+  to.set_value_max(from.value_max);
+  for (const core::Window::Bucket::Bin& bin : from.latencies) {
+    to.add_sketch_bin(bin.number);
+    to.add_sketch_count(bin.count);
+  }
+}
+
 void put(const core::Window& from, pb::SnapshotSeries::Window& to) {
-  to.set_span_us(us(from.span()));
   to.set_newest_us(unix_us(from.newest()));
-  for (const core::Window::Bucket& bucket : from.buckets()) {
-    if (bucket.number < 0) continue;
-    auto& added = *to.add_buckets();
-    added.set_number(bucket.number);
-    added.set_samples(bucket.samples);
-    added.set_failures(bucket.failures);
-    added.set_values(bucket.values);
-    added.set_latency_sum_us(bucket.latency_sum_us);
-    added.set_latency_max_us(bucket.latency_max_us);
-    added.set_value_sum(bucket.value_sum);
-    added.set_value_min(bucket.value_min);
-    added.set_value_max(bucket.value_max);
-    for (const core::Window::Bucket::Bin& bin : bucket.latencies) {
-      added.add_sketch_bin(bin.number);
-      added.add_sketch_count(bin.count);
-    }
+  for (const core::Window::Ring& ring : from.rings()) {
+    auto& added = *to.add_rings();
+    added.set_span_us(us(ring.span));
+    added.set_width_us(us(ring.width));
+    for (const core::Window::Bucket& bucket : ring.buckets)
+      if (bucket.number >= 0) put(bucket, *added.add_buckets());
   }
 }
 

@@ -60,11 +60,13 @@ std::string dump(const core::State& state) {
       << " dropped " << state.counters.dropped_by_agents << " missing " << state.counters.missing
       << '\n';
   for (const auto& [name, agent] : state.agents) dump_agent(out, agent);
-  for (const core::Window& window : state.windows) {
-    const auto sum = window.over(window.span(), state.now);
-    out << "window " << sum.samples << ' ' << sum.failures << ' ' << sum.latency_sum.count() << ' '
-        << sum.latency_max.count() << '\n';
-  }
+  for (const core::Window& window : state.windows)
+    for (const core::Window::Ring& ring : window.rings()) {
+      const auto sum = window.over(ring.span, state.now);
+      out << "window " << ring.span.count() << ' ' << ring.width.count() << ' ' << sum.samples
+          << ' ' << sum.failures << ' ' << sum.latency_sum.count() << ' ' << sum.latency_max.count()
+          << '\n';
+    }
   for (const auto& [name, service] : state.services)
     out << "service " << name.str() << " severity "
         << (service.severity ? static_cast<int>(*service.severity) : -1) << " blind "

@@ -8,6 +8,8 @@
 
 #include <algorithm>
 #include <random>
+#include <string>
+#include <vector>
 
 #include "coordinator/core/inputs.h"
 #include "coordinator/core/step.h"
@@ -36,6 +38,7 @@ rules:
   - service: api
     severity: {P1: "!available('health')", P2: "p95('health', 1m) > 1s || facts.customers > 5"}
   - {service: api, no_data: alert, severity: {P2: "rate('health', 1m) > 100.0 || available('queue')"}}
+  - {service: api, severity: {P2: "error_rate('health', 5m) > 0.9"}}
 actions: {restart: {host: {entry: restart-api}, cooldown: 1m, timeout: 30s, verify: [health]}}
 playbooks:
   - {on: {service: api, severity: P1}, mode: enforce, stages: [{at: 0s, do: [restart]}]}
@@ -134,13 +137,80 @@ TEST(SnapshotCodec, GivesBackWhatWasWritten) {
             state.services.at(ServiceName("api")).rules[1].undecided_since);
 }
 
+// As earlier versions wrote windows: one ring, of the longest.
+bool write_as_before(journal::v1::SnapshotRecord& record) {
+  if (record.series().windows_size() == 0) return false;
+  for (auto& window : *record.mutable_series()->mutable_windows()) {
+    const auto longest = *window.rings().rbegin();
+    window.set_span_us(longest.span_us());
+    *window.mutable_buckets() = longest.buckets();
+    window.clear_rings();
+  }
+  return true;
+}
+
+TEST(SnapshotCodec, MakesShortWindowsOfTheOneRingOfEarlierVersions) {
+  const core::State state = full_state();
+  std::vector<std::string> records = encode_state(state);
+  for (std::string& bytes : records) {
+    journal::v1::SnapshotRecord record;
+    ASSERT_TRUE(record.ParseFromString(bytes));
+    if (write_as_before(record)) bytes = record.SerializeAsString();
+  }
+
+  auto back = decode(records);
+
+  ASSERT_TRUE(back) << back.error().message;
+  const core::SeriesState& series = back->agents.at(AgentName("a")).series.begin()->second;
+  core::Window& window = *core::find_window(*back, series.inputs);
+  ASSERT_EQ(window.rings().size(), 2U);
+  EXPECT_EQ(window.over(1min, back->now).samples, 2U);
+  EXPECT_EQ(window.over(5min, back->now).samples, 2U);
+  // What was read lies where it may have been last: up to a bucket of five minutes later.
+  const core::Window& written =
+      *core::find_window(state, state.agents.at(AgentName("a")).series.begin()->second.inputs);
+  ASSERT_EQ(written.over(20s, back->now).samples, 1U);
+  EXPECT_EQ(window.over(20s, back->now).samples, 1U);
+  EXPECT_EQ(window.over(1min, back->now + 70s).samples, 0U);
+}
+
+TEST(SnapshotCodec, RefusesRingsThatCannotBe) {
+  using Window = journal::v1::SnapshotSeries::Window;
+  const auto refuses = [](auto spoil) {
+    std::vector<std::string> records = encode_state(full_state());
+    for (std::string& bytes : records) {
+      journal::v1::SnapshotRecord record;
+      EXPECT_TRUE(record.ParseFromString(bytes));
+      if (record.series().windows_size() == 0) continue;
+      Window& window = *record.mutable_series()->mutable_windows(0);
+      spoil(window);
+      bytes = record.SerializeAsString();
+    }
+    const auto back = decode(records);
+    return !back && back.error().message.find("window") != std::string::npos;
+  };
+  EXPECT_FALSE(refuses([](Window&) {}));
+  EXPECT_TRUE(refuses([](Window& window) { window.mutable_rings(0)->set_width_us(0); }));
+  EXPECT_TRUE(refuses([](Window& window) { window.mutable_rings(1)->set_span_us(-1); }));
+  EXPECT_TRUE(refuses([](Window& window) { window.mutable_rings()->SwapElements(0, 1); }));
+  EXPECT_TRUE(refuses([](Window& window) {
+    auto& buckets = *window.mutable_rings(0)->mutable_buckets();
+    const auto copy = buckets[0];
+    *buckets.Add() = copy;
+  }));
+  EXPECT_TRUE(refuses([](Window& window) {
+    *window.mutable_buckets() = window.rings(0).buckets();
+    window.clear_rings();
+  }));
+}
+
 // Earlier versions counted latencies in 80 coarse bins.
 TEST(SnapshotCodec, TakesTheHistogramsOfEarlierVersions) {
   std::vector<std::string> records = encode_state(full_state());
   for (std::string& bytes : records) {
     journal::v1::SnapshotRecord record;
     ASSERT_TRUE(record.ParseFromString(bytes));
-    if (record.series().windows_size() == 0) continue;
+    if (!write_as_before(record)) continue;
     for (auto& bucket : *record.mutable_series()->mutable_windows(0)->mutable_buckets()) {
       bucket.clear_sketch_bin();
       bucket.clear_sketch_count();
@@ -171,7 +241,7 @@ TEST(SnapshotCodec, AddsUpTheWindowsOfOneProbe) {
   for (std::string& bytes : records) {
     journal::v1::SnapshotRecord record;
     ASSERT_TRUE(record.ParseFromString(bytes));
-    if (record.series().windows_size() == 0) continue;
+    if (!write_as_before(record)) continue;
     auto& windows = *record.mutable_series()->mutable_windows();
     const auto copy = windows[0];
     *windows.Add() = copy;

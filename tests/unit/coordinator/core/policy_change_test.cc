@@ -186,5 +186,32 @@ TEST(PolicyChange, OpensTheWindowThatTheNewRulesAskFor) {
   EXPECT_EQ(window->span(), 2min);
 }
 
+TEST(PolicyChange, AddsAndDropsLengthsOfAWindow) {
+  const std::string longer =
+      "  - {service: api, severity: {P1: \"error_rate('health', 6h) > 0.5\"}}\n";
+  const std::string shorter =
+      "  - {service: api, severity: {P1: \"error_rate('health', 5m) > 0.5\"}}\n";
+  const auto over = [](const World& world, Duration length) {
+    return find_window(world.state, &world.state.inputs->probes.at(kHealth))
+        ->over(length, world.now)
+        .samples;
+  };
+  World world(policy_text("{P1: {}}", longer));
+  world.attach("a");
+  world.keep("a", kHealth, Status::ok, 1h);
+  const std::uint64_t all = over(world, 6h);
+
+  world.use(policy_text("{P1: {}}", longer + shorter));
+  EXPECT_EQ(over(world, 6h), all);
+  EXPECT_GE(over(world, 5min), 59U);
+  EXPECT_LE(over(world, 5min), 60U + 2 * 72U);  // made of buckets of 6 min
+  world.keep("a", kHealth, Status::ok, 12min);
+  EXPECT_LE(over(world, 5min), 61U);
+
+  world.use(policy_text("{P1: {}}", shorter));
+  EXPECT_LE(over(world, 6h), 61U);
+  EXPECT_GE(over(world, 5min), 59U);
+}
+
 }  // namespace policy_change_test
 }  // namespace firebreak::core

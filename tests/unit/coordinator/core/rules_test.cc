@@ -243,6 +243,26 @@ TEST(Rules, SeeAWindowChangeWithTimeAlone) {
   EXPECT_EQ(world.state.services.at(ServiceName("api")).evaluated, start + 20s);
 }
 
+TEST(Rules, ReadAShortWindowAsExactlyBesideALongOne) {
+  World world = with_agents(
+      "  - {service: api, severity: {P1: \"error_rate('health', 5m) > 0.0\"}}\n"
+      "  - {service: api, severity: {P2: \"error_rate('health', 6h) > 0.0\"}}",
+      1);
+  world.pass(77s);  // into a bucket of either
+  world.result("a", kHealth, Status::critical);
+  world.pass(1s);
+  world.keep("a", kHealth, Status::ok, 295s);
+  ASSERT_EQ(world.severity("api"), "P1");
+
+  // A sixtieth of five minutes late at most, not a sixtieth of six hours.
+  world.keep("a", kHealth, Status::ok, 10s);
+  EXPECT_EQ(world.severity("api"), "P2");
+  world.keep("a", kHealth, Status::ok, 6h - 310s);
+  EXPECT_EQ(world.severity("api"), "P2");
+  world.keep("a", kHealth, Status::ok, 370s);
+  EXPECT_EQ(world.severity("api"), "none");
+}
+
 TEST(Rules, AreNotJudgedByEachOfManyResultsWhenTheyReadAWindow) {
   World world =
       with_agents("  - {service: api, severity: {P1: \"error_rate('health', 20s) > 0.5\"}}", 3);

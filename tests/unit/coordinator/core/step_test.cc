@@ -64,7 +64,8 @@ std::string dump(const State& state) {
           << series.live << '\n';
   }
   for (const Window& window : state.windows)
-    out << window.over(window.span(), state.now).samples << '\n';
+    for (const Window::Ring& ring : window.rings())
+      out << window.over(ring.span, state.now).samples << '\n';
   for (const auto& [name, service] : state.services)
     out << name.str() << ' ' << service.severity.value_or(99) << ' ' << service.blind << ' '
         << service.open_incident.str() << ' ' << service.because << '\n';

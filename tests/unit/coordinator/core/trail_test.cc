@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <limits>
+#include <utility>
+#include <vector>
 
 #include "common/limits.h"
 
@@ -16,7 +18,7 @@ constexpr Instant kStart = instant_from_unix_us(1'795'230'000'000'000);
 
 Trail with_span(Duration span) {
   Trail trail;
-  trail.configure(span);
+  trail.configure({span});
   return trail;
 }
 
@@ -89,6 +91,39 @@ TEST(Trail, IsBoundedAndKeepsWhatTheLongestWindowNeeds) {
   EXPECT_EQ(change->delta, std::chrono::duration<double>(change->over).count());
 }
 
+TEST(Trail, IsOfOneLengthAsIfThereWereNoOther) {
+  Trail both;
+  both.configure({5min, 6h});
+  Trail shorter = with_span(5min), longer = with_span(6h);
+  for (int i = 0; i < 5000; ++i) {
+    const Instant now = kStart + i * 7s;
+    for (Trail* trail : {&both, &shorter, &longer}) trail->add(now, i % 1000);
+    for (const auto& [asked, alone] :
+         {std::pair{Duration{5min}, &shorter}, std::pair{Duration{6h}, &longer}}) {
+      ASSERT_EQ(both.next_change(asked, now), alone->next_change(asked, now)) << i;
+      const auto one = both.over(asked, now), other = alone->over(asked, now);
+      ASSERT_EQ(one.has_value(), other.has_value()) << i;
+      if (!one) continue;
+      ASSERT_EQ(one->over, other->over) << i;
+      ASSERT_EQ(one->delta, other->delta) << i;
+      ASSERT_EQ(one->risen, other->risen) << i;
+    }
+  }
+  EXPECT_LE(both.points().size(), 2 * limits::kWindowBuckets + 4);
+}
+
+TEST(Trail, OfSeveralLengthsIsTheSameReadBack) {
+  Trail trail, back;
+  trail.configure({1min, 1h});
+  back.configure({1min, 1h});
+  for (int i = 0; i < 1000; ++i) {
+    trail.add(kStart + i * 7s, i % 13);
+    ASSERT_TRUE(back.restore(trail.points()));
+    ASSERT_EQ(back.points(), trail.points());
+    ASSERT_EQ(back.next_change(1min, kStart + i * 7s), trail.next_change(1min, kStart + i * 7s));
+  }
+}
+
 TEST(Trail, TakesNoValueThatIsNoNumberAndOutlivesOnesThatAreTooGreat) {
   Trail trail = with_span(1min);
   trail.add(kStart + 1s, std::numeric_limits<double>::infinity());
@@ -135,9 +170,9 @@ TEST(Trail, KeepsWhatItHasWhenAnotherPolicyAsksForLessOrMore) {
   Trail trail = with_span(1h);
   for (int i = 0; i < 3600; i += 10) trail.add(kStart + i * 1s, i);
 
-  trail.configure(2h);
+  trail.configure({2h});
   EXPECT_EQ(trail.over(2h, kStart + 3590s)->over, 3590s);
-  trail.configure(1min);
+  trail.configure({1min});
   EXPECT_LE(trail.points().size(), 3U);
   trail.add(kStart + 3600s, 3600);
   EXPECT_LE(trail.over(1min, kStart + 3600s)->over, 1min);

@@ -77,7 +77,7 @@ services:
     series.confirmed_by = observation;
     series.confirmed_at = series.observed = now_;
     Window& window = *find_window(state_, &state_.inputs->probes.at({kApi, ProbeName(probe)}));
-    if (window.span() == Duration{0}) window.configure(10min);
+    if (window.span() == Duration{0}) window.configure({10min});
     window.add(now_, {observation.status == Status::critical, observation.latency, {}});
   }
 

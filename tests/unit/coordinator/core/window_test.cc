@@ -5,7 +5,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <random>
+#include <set>
+#include <utility>
 #include <vector>
 
 namespace firebreak::core {
@@ -17,7 +20,7 @@ constexpr Instant kStart = instant_from_unix_us(1'700'000'000'000'000);
 
 Window window_of(Duration span) {
   Window window;
-  window.configure(span);
+  window.configure({span});
   return window;
 }
 
@@ -76,30 +79,69 @@ TEST(Window, IsExactAtItsOldEndWhenTimesAreWholeBuckets) {
   EXPECT_EQ(window.over(1min, kStart + 1min).samples, 1U);
 }
 
-TEST(Window, IsNeverShorterThanAskedFor) {
+// Each of the lengths, at every sample: all that is younger, and at most a bucket more.
+void expect_exact(const std::set<Duration>& lengths, Duration over) {
   std::mt19937 random(7);  // NOLINT(cert-msc32-c,cert-msc51-cpp): the same times in every run
-  std::uniform_int_distribution<std::int64_t> times(0, Duration{1h}.count());
-  const Duration span = 7min + 13s;
+  std::uniform_int_distribution<std::int64_t> times(0, over.count());
   std::vector<Instant> samples;
   for (int i = 0; i < 4000; ++i) samples.push_back(kStart + Duration{times(random)});
   std::sort(samples.begin(), samples.end());
 
-  Window window = window_of(span);
-  const Duration bucket = span / 60 + 1s;
-  for (std::size_t i = 0; i < samples.size(); ++i) {
-    window.add(samples[i], ok());
-    for (const Duration asked : {Duration{90s}, span}) {
-      const Instant now = samples[i];
-      const auto younger_than = [&](Duration age) {
-        return static_cast<std::uint64_t>(
-            std::count_if(samples.begin(), samples.begin() + static_cast<std::ptrdiff_t>(i) + 1,
-                          [&](Instant at) { return at > now - age; }));
-      };
-      const std::uint64_t counted = window.over(asked, now).samples;
-      ASSERT_GE(counted, younger_than(asked));
-      ASSERT_LE(counted, younger_than(asked + bucket));
+  Window window;
+  window.configure(lengths);
+  for (auto newest = samples.begin(); newest != samples.end(); ++newest) {
+    window.add(*newest, ok());
+    const auto younger_than = [&](Duration age) {
+      return static_cast<std::uint64_t>(
+          std::next(newest) - std::upper_bound(samples.begin(), std::next(newest), *newest - age));
+    };
+    for (const Duration asked : lengths) {
+      const std::uint64_t counted = window.over(asked, *newest).samples;
+      ASSERT_GE(counted, younger_than(asked)) << asked.count();
+      ASSERT_LE(counted, younger_than(asked + std::max<Duration>(1s, asked / 60 + 1us)))
+          << asked.count();
     }
   }
+}
+
+TEST(Window, IsNeverShorterThanAskedFor) {
+  expect_exact({7min + 13s}, 1h);
+}
+
+TEST(Window, IsAsExactForAShortLengthAsForALongOne) {
+  expect_exact({5min, 6h}, 12h);
+  expect_exact({10s, 90s, 5min, 7min, 10min, 1h, 6h, 24h}, 50h);
+}
+
+TEST(Window, IsOfOneLengthAsIfThereWereNoOther) {
+  Window both;
+  both.configure({5min, 6h});
+  Window shorter = window_of(5min), longer = window_of(6h);
+  for (int i = 0; i < 5000; ++i) {
+    const Instant now = kStart + i * 7s;
+    for (Window* window : {&both, &shorter, &longer}) window->add(now, with_value(i));
+    for (const auto& [asked, alone] :
+         {std::pair{Duration{5min}, &shorter}, std::pair{Duration{6h}, &longer}}) {
+      ASSERT_EQ(both.next_change(asked, now), alone->next_change(asked, now)) << i;
+      const Window::Summary one = both.over(asked, now), other = alone->over(asked, now);
+      ASSERT_EQ(one.samples, other.samples) << i;
+      ASSERT_EQ(one.value_sum, other.value_sum) << i;
+      ASSERT_EQ(one.histogram, other.histogram) << i;
+    }
+  }
+}
+
+TEST(Window, OfALengthThatNobodyAskedForIsNeverShorterEither) {
+  Window window;
+  window.configure({5min, 6h});
+  for (int i = 0; i < 3600; ++i) window.add(kStart + i * 1s, ok());
+  const Instant now = kStart + 3599s;
+
+  EXPECT_GE(window.over(1min, now).samples, 60U);  // buckets of 5 s
+  EXPECT_LE(window.over(1min, now).samples, 65U);
+  EXPECT_GE(window.over(10min, now).samples, 600U);  // of 6 min
+  EXPECT_LE(window.over(10min, now).samples, 960U);
+  EXPECT_EQ(window.over(24h, now).samples, 3600U);
 }
 
 TEST(Window, TakesSamplesInAnyOrder) {
@@ -297,9 +339,9 @@ TEST(WindowSpan, ChangeKeepsWhatTheNewOneReaches) {
   Window window = window_of(1min);
   for (int second = 0; second < 60; ++second) window.add(kStart + second * 1s, ok());
 
-  window.configure(30s);
+  window.configure({30s});
   EXPECT_EQ(window.over(30s, kStart + 59s).samples, 30U);
-  window.configure(50s);
+  window.configure({50s});
   EXPECT_EQ(window.over(50s, kStart + 59s).samples, 30U);
   window.add(kStart + 60s, failed());
   EXPECT_EQ(window.over(50s, kStart + 60s).samples, 31U);
@@ -310,7 +352,7 @@ TEST(WindowSpan, ChangeOfTheBucketsLosesNothing) {
   for (int second = 0; second < 60; ++second) window.add(kStart + second * 1s, with_value(second));
   const Window::Summary before = window.over(1min, kStart + 59s);
 
-  window.configure(2h);
+  window.configure({2h});
   const Window::Summary coarse = window.over(2h, kStart + 59s);
   EXPECT_EQ(coarse.samples, before.samples);
   EXPECT_EQ(coarse.values, before.values);
@@ -319,7 +361,7 @@ TEST(WindowSpan, ChangeOfTheBucketsLosesNothing) {
   EXPECT_EQ(coarse.value_max, 59);
   EXPECT_EQ(coarse.histogram, before.histogram);
 
-  window.configure(1min);
+  window.configure({1min});
   EXPECT_EQ(window.over(1min, kStart + 59s).samples, before.samples);
 }
 
@@ -338,11 +380,71 @@ TEST(Window, TakesInWhatAnotherOneHasGathered) {
   EXPECT_EQ(mine.newest(), kStart + 59s);
 }
 
+TEST(WindowSpan, ThatIsNewIsMadeOfTheNextLongerOne) {
+  Window window;
+  window.configure({5min, 6h});
+  for (int i = 0; i < 7 * 3600; ++i) window.add(kStart + i * 1s, ok());
+  const Instant now = kStart + 7h - 1s;
+  const std::uint64_t of_5min = window.over(5min, now).samples;
+  const std::uint64_t of_6h = window.over(6h, now).samples;
+
+  window.configure({5min, 1h, 6h});
+  EXPECT_EQ(window.over(5min, now).samples, of_5min);
+  EXPECT_EQ(window.over(6h, now).samples, of_6h);
+  EXPECT_GE(window.over(1h, now).samples, 3600U);
+  EXPECT_LE(window.over(1h, now).samples, 3600U + 2 * 360U);
+
+  // Exact as soon as what it was made of is past.
+  for (int i = 7 * 3600; i < 8 * 3600 + 360; ++i) window.add(kStart + i * 1s, ok());
+  EXPECT_LE(window.over(1h, kStart + 8h + 359s).samples, 3660U);
+}
+
+TEST(WindowSpan, ThatIsDroppedLeavesTheOthersAsTheyWere) {
+  Window window;
+  window.configure({5min, 1h, 6h});
+  for (int i = 0; i < 7 * 3600; ++i) window.add(kStart + i * 1s, ok());
+  const Instant now = kStart + 7h - 1s;
+  const std::uint64_t of_5min = window.over(5min, now).samples;
+  const std::uint64_t of_1h = window.over(1h, now).samples;
+
+  window.configure({5min, 1h});
+  EXPECT_EQ(window.over(1h, now).samples, of_1h);
+  window.configure({5min});
+  EXPECT_EQ(window.over(5min, now).samples, of_5min);
+  EXPECT_EQ(window.span(), 5min);
+}
+
+TEST(Window, TakesWhatWasWrittenDownOnlyIfItCanHaveBeen) {
+  Window::Bucket one;
+  one.number = 100;
+  one.samples = 1;
+  const auto takes = [&](const std::vector<Window::Ring>& rings) {
+    return Window().restore(kStart, rings);
+  };
+  EXPECT_TRUE(takes({}));
+  EXPECT_TRUE(takes({{{5min, 5s}, {one}}, {{6h, 6min}, {one}}}));
+  EXPECT_TRUE(takes({{{10min, 5s}, {}}}));
+
+  EXPECT_FALSE(takes({{{6h, 6min}, {one}}, {{5min, 5s}, {one}}}));
+  EXPECT_FALSE(takes({{{5min, 5s}, {one}}, {{5min, 5s}, {one}}}));
+  EXPECT_FALSE(takes({{{5min, 0s}, {one}}}));
+  EXPECT_FALSE(takes({{{5min, -5s}, {one}}}));
+  EXPECT_FALSE(takes({{{5min, 5s + 1us}, {}}}));
+  EXPECT_FALSE(takes({{{10min, 4s}, {}}}));
+  EXPECT_FALSE(takes({{{0s, 1s}, {}}}));
+  EXPECT_FALSE(takes({{{-1min, 1s}, {}}}));
+  EXPECT_FALSE(takes({{{Duration::max(), Duration::max() / 60}, {}}}));
+  EXPECT_FALSE(takes({{{5min, 5s}, {one, one}}}));
+  EXPECT_FALSE(takes({{{5min, 5s}, {Window::Bucket{}}}}));
+  one.number = kStart.time_since_epoch() / 5s;
+  EXPECT_FALSE(takes({{{5min, 5s}, {one}}})) << "later than the newest";
+}
+
 TEST(WindowSpan, OfNothingForgetsEverything) {
   Window window = window_of(1min);
   window.add(kStart, ok());
-  window.configure(0s);
-  window.configure(1min);
+  window.configure({0s});
+  window.configure({1min});
 
   EXPECT_EQ(window.over(1min, kStart).samples, 0U);
 }
