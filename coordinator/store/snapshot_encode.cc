@@ -21,6 +21,8 @@ namespace firebreak::store {
 namespace {
 
 constexpr int kSeriesPerRecord = 2000;  // some 60 KB; with all the evidence they may have, 4 MB
+// And one window more, of a few MB at most: a record stays far below kSnapshotRecordBytesMax.
+constexpr std::size_t kWindowBytesPerRecord = 4u << 20;
 constexpr int kLinksPerRecord = 10000;
 
 struct HashKey {
@@ -282,7 +284,10 @@ void Encoder::add_series(const core::AgentState& agent) {
   for (auto one = agent.series.begin(); one != agent.series.end();) {
     auto& to = *fresh().mutable_series();
     ObservationWriter observations(*to.mutable_confirmed_by());
-    for (int row = 0; row < kSeriesPerRecord && one != agent.series.end(); ++row, ++one) {
+    std::size_t window_bytes = 0;
+    for (int row = 0; row < kSeriesPerRecord && window_bytes < kWindowBytesPerRecord &&
+                      one != agent.series.end();
+         ++row, ++one) {
       const core::SeriesState& series = one->second;
       to.add_key(keys_.number_of(one->first, *to.mutable_new_keys()));
       to.add_live(series.live);
@@ -298,6 +303,7 @@ void Encoder::add_series(const core::AgentState& agent) {
       auto& added = *to.add_windows();
       added.set_row(static_cast<std::uint32_t>(row));
       put(*window, added);
+      window_bytes += added.ByteSizeLong();
     }
     flush();
   }

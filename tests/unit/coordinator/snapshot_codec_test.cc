@@ -174,6 +174,48 @@ TEST(SnapshotCodec, MakesShortWindowsOfTheOneRingOfEarlierVersions) {
   EXPECT_EQ(window.over(1min, back->now + 70s).samples, 0U);
 }
 
+// An agent with many windows that are full: no record of them may be one that a start refuses.
+TEST(SnapshotCodec, WritesManyLargeWindowsInRecordsOfTheirOwn) {
+  constexpr int kProbes = 100;
+  std::string text = "severities: {P1: {}}\nservices:\n  api:\n    agents: 'true'\n    probes:\n";
+  std::string rules = "rules:\n";
+  for (int i = 0; i < kProbes; ++i) {
+    const std::string name = "p" + std::to_string(i);
+    text.append("      ").append(name).append(": {http: \"http://api/\", every: 5s}\n");
+    rules.append("  - {service: api, severity: {P1: \"p95('")
+        .append(name)
+        .append("', 1h) > 1s\"}}\n");
+  }
+  core::State state;
+  auto policy = compile({{"policy.yaml", text + rules}});
+  ASSERT_TRUE(policy) << policy.error().message;
+  core::step(state, core::PolicyChanged{*policy, "directory"}, kStart);
+  core::step(state, core::AgentAttached{AgentName("a"), 7, "1.0", {}, {}, {}}, kStart);
+  core::ResultsReceived event;
+  event.agent = AgentName("a");
+  event.incarnation = 7;
+  event.first_seq = 1;
+  Observation seen;
+  for (std::uint32_t i = 0; i < kProbes; ++i) {
+    event.series.push_back({i, {ServiceName("api"), ProbeName("p" + std::to_string(i))}});
+    event.rows.push_back({i, kStart, true, seen});
+  }
+  core::step(state, event, kStart);
+  for (core::Window& window : state.windows)
+    for (int bucket = 0; bucket < 60; ++bucket)
+      for (std::int64_t bin = 0; bin < std::int64_t{limits::kSketchBinsMax}; ++bin)
+        window.add(kStart - bucket * 1min,
+                   {false, Duration{bin < 64 ? bin : (64 + bin % 64) << (bin / 64 - 1)}, {}});
+
+  const std::vector<std::string> records = encode_state(state);
+
+  EXPECT_GT(records.size(), 3U);
+  for (const std::string& record : records) EXPECT_LT(record.size(), 8U << 20);
+  const auto back = decode(records);
+  ASSERT_TRUE(back) << back.error().message;
+  EXPECT_EQ(digest(*back), digest(state));
+}
+
 TEST(SnapshotCodec, RefusesRingsThatCannotBe) {
   using Window = journal::v1::SnapshotSeries::Window;
   const auto refuses = [](auto spoil) {
