@@ -60,10 +60,18 @@ void Window::Bucket::add_bin(std::size_t bin, std::uint32_t count) {
     place->count += count;
     return;
   }
-  latencies.insert(place, Bin{wanted, count});
-  if (latencies.size() <= limits::kSketchBinsMax) return;
-  latencies[1].count += latencies[0].count;
-  latencies.erase(latencies.begin());
+  if (latencies.size() < limits::kSketchBinsMax) {
+    latencies.insert(place, Bin{wanted, count});
+    return;
+  }
+  // Full, so the lowest two become one, without room for one more in between.
+  if (place == latencies.begin()) {
+    place->count += count;
+    return;
+  }
+  const std::uint32_t lowest = latencies.front().count;
+  *std::move(std::next(latencies.begin()), place, latencies.begin()) = Bin{wanted, count};
+  latencies.front().count += lowest;
 }
 
 std::optional<Duration> Window::Summary::quantile(double q) const {
