@@ -62,9 +62,10 @@ bool has_samples(const Judge& judge, const policy::Rule& rule, const policy::Rul
   for (const cel::Call& call : level.when.calls()) {
     const auto signal = signal_call(call, judge.service);
     if (!signal) continue;
-    const auto summary = summary_over(judge.state, signal->probe, samples_within(rule, *signal),
-                                      judge.now, Window::Latencies::none);
-    if (!summary || summary->samples < static_cast<std::uint64_t>(rule.samples)) return false;
+    const Window* window = fresh_window(judge.state, signal->probe, judge.now);
+    if (window == nullptr) return false;
+    const Window::Counts counts = window->counts(samples_within(rule, *signal), judge.now);
+    if (counts.samples < static_cast<std::uint64_t>(rule.samples)) return false;
   }
   return true;
 }

@@ -117,41 +117,31 @@ cel::Value failing_groups(const State& state, const SignalCall& call, const poli
   return static_cast<double>(groups.failing) / static_cast<double>(groups.judged);
 }
 
-cel::Value quantile(const Window::Summary& summary, double q, const ProbeKey& key) {
-  const auto found = summary.quantile(q);
-  if (!found) return missing(key, "no samples");
-  return *found;
-}
-
-bool is_quantile(Signal signal) {
-  return signal == Signal::p50 || signal == Signal::p95 || signal == Signal::p99;
+std::optional<double> quantile_of(Signal signal) {
+  if (signal == Signal::p50) return 0.50;
+  if (signal == Signal::p95) return 0.95;
+  if (signal == Signal::p99) return 0.99;
+  return std::nullopt;
 }
 
 // Of a probe that has a fresh vantage point.
-cel::Value windowed(const Window::Summary& summary, const SignalCall& call) {
-  if (call.signal == Signal::samples) return static_cast<std::int64_t>(summary.samples);
-  if (summary.samples == 0) return missing(call.probe, "no samples");
-  const auto samples = static_cast<double>(summary.samples);
-  switch (call.signal) {
-    case Signal::error_rate:
-      return static_cast<double>(summary.failures) / samples;
-    case Signal::mean:
-      return summary.latency_sum / static_cast<std::int64_t>(summary.samples);
-    case Signal::max:
-      return summary.latency_max;
-    case Signal::p50:
-      return quantile(summary, 0.50, call.probe);
-    case Signal::p95:
-      return quantile(summary, 0.95, call.probe);
-    case Signal::p99:
-      return quantile(summary, 0.99, call.probe);
-    default:
-      break;
+cel::Value windowed(const Window& window, const SignalCall& call, Instant now) {
+  if (const auto q = quantile_of(call.signal)) {
+    const auto latency = window.over(call.window, now).quantile(*q);
+    return latency ? cel::Value(*latency) : missing(call.probe, "no samples");
   }
-  if (summary.values == 0) return missing(call.probe, "no values");
-  if (call.signal == Signal::min_value) return summary.value_min;
-  if (call.signal == Signal::max_value) return summary.value_max;
-  return summary.value_sum / static_cast<double>(summary.values);
+  const Window::Counts counts = window.counts(call.window, now);
+  if (call.signal == Signal::samples) return static_cast<std::int64_t>(counts.samples);
+  if (counts.samples == 0) return missing(call.probe, "no samples");
+  const auto samples = static_cast<double>(counts.samples);
+  if (call.signal == Signal::error_rate) return static_cast<double>(counts.failures) / samples;
+  if (call.signal == Signal::max) return counts.latency_max;
+  if (call.signal == Signal::mean)
+    return counts.latency_sum / static_cast<std::int64_t>(counts.samples);
+  if (counts.values == 0) return missing(call.probe, "no values");
+  if (call.signal == Signal::min_value) return counts.value_min;
+  if (call.signal == Signal::max_value) return counts.value_max;
+  return counts.value_sum / static_cast<double>(counts.values);
 }
 
 // Of the signals that are about verdicts. A probe nobody can judge has none of them.
@@ -187,17 +177,13 @@ ProbeView view_probe(const State& state, const ProbeKey& key, Instant now) {
   return view_probe(state, key, inputs->second, now);
 }
 
-std::optional<Window::Summary> summary_over(const State& state, const ProbeKey& key,
-                                            Duration window, Instant now,
-                                            Window::Latencies latencies) {
-  if (!state.inputs) return std::nullopt;
+const Window* fresh_window(const State& state, const ProbeKey& key, Instant now) {
+  if (!state.inputs) return nullptr;
   const auto inputs = state.inputs->probes.find(key);
   if (inputs == state.inputs->probes.end() ||
       view_probe(state, key, inputs->second, now).fresh == 0)
-    return std::nullopt;
-  const Window* gathered = find_window(state, &inputs->second);
-  if (gathered == nullptr) return std::nullopt;
-  return gathered->over(window, now, latencies);
+    return nullptr;
+  return find_window(state, &inputs->second);
 }
 
 cel::Value ServiceSignals::variable(std::string_view path) const {
@@ -276,11 +262,9 @@ cel::Value ServiceSignals::call(int id, std::span<const cel::Value> arguments) c
       return held_value(mine->second, *call);
     call->signal = *live;
   }
-  const auto summary =
-      summary_over(state_, call->probe, call->window, now_,
-                   is_quantile(call->signal) ? Window::Latencies::all : Window::Latencies::none);
-  if (!summary) return missing(call->probe, "no fresh result");
-  return windowed(*summary, *call);
+  const Window* window = fresh_window(state_, call->probe, now_);
+  if (window == nullptr) return missing(call->probe, "no fresh result");
+  return windowed(*window, *call, now_);
 }
 
 }  // namespace firebreak::core

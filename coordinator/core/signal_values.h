@@ -32,10 +32,8 @@ struct ProbeView {
 [[nodiscard]] ProbeView view_probe(const State& state, const ProbeKey& key,
                                    const ProbeInputs& inputs, Instant now);
 
-// All vantage points' results within the window; empty when none of them is fresh.
-[[nodiscard]] std::optional<Window::Summary> summary_over(const State& state, const ProbeKey& key,
-                                                          Duration window, Instant now,
-                                                          Window::Latencies latencies);
+// All vantage points' results; null when none of them is fresh.
+[[nodiscard]] const Window* fresh_window(const State& state, const ProbeKey& key, Instant now);
 
 // What the expressions of a service read: facts, service and the signals of policy/signals.h. Holds
 // references: must not outlive `state`, which must not change meanwhile.

@@ -257,8 +257,8 @@ std::size_t least_samples(const State& state, const Validation& validation,
   for (const cel::Call& call : check.expect.calls()) {
     const auto signal = signal_call(call, validation.service);
     if (!signal) continue;
-    const auto summary = summary_over(state, signal->probe, window, now, Window::Latencies::none);
-    const std::size_t samples = summary ? summary->samples : 0;
+    const Window* results = fresh_window(state, signal->probe, now);
+    const std::size_t samples = results == nullptr ? 0 : results->counts(window, now).samples;
     least = least ? std::min(*least, samples) : samples;
   }
   return least.value_or(0);

@@ -5,6 +5,7 @@
 #include <bit>
 #include <cmath>
 #include <iterator>
+#include <type_traits>
 #include <utility>
 
 namespace firebreak::core {
@@ -210,25 +211,36 @@ std::optional<Instant> Window::next_change(Duration window, Instant now) const {
   return Instant{(*oldest + 1) * ring.width} + std::min(window, ring.span);
 }
 
-Window::Summary Window::over(Duration window, Instant now, Latencies latencies) const {
-  Summary summary;
-  if (rings_.empty() || window <= Duration{0} || now <= Instant{}) return summary;
+template <class Sum>
+Sum Window::sum_of(Duration window, Instant now) const {
+  Sum sum;
+  if (rings_.empty() || window <= Duration{0} || now <= Instant{}) return sum;
   const Ring& ring = serving(rings_, window);
   const std::int64_t first = first_bucket(ring, window, now);
   const std::int64_t last = bucket_number(now, ring.width);
   for (const Bucket& bucket : ring.buckets) {
     if (bucket.number < first || bucket.number > last) continue;
-    summary.samples += bucket.samples;
-    summary.failures += bucket.failures;
-    summary.latency_sum += Duration{bucket.latency_sum_us};
-    summary.latency_max = std::max(summary.latency_max, Duration{bucket.latency_max_us});
-    add_values(summary, bucket.values, bucket.value_sum, bucket.value_min, bucket.value_max);
-    if (latencies == Latencies::none || bucket.latencies.empty()) continue;
-    for (const Bucket::Bin& bin : bucket.latencies) summary.histogram[bin.number] += bin.count;
-    summary.first_bin = std::min(summary.first_bin, std::size_t{bucket.latencies.front().number});
-    summary.last_bin = std::max(summary.last_bin, std::size_t{bucket.latencies.back().number});
+    sum.samples += bucket.samples;
+    sum.failures += bucket.failures;
+    sum.latency_sum += Duration{bucket.latency_sum_us};
+    sum.latency_max = std::max(sum.latency_max, Duration{bucket.latency_max_us});
+    add_values(sum, bucket.values, bucket.value_sum, bucket.value_min, bucket.value_max);
+    if constexpr (std::is_same_v<Sum, Summary>) {
+      if (bucket.latencies.empty()) continue;
+      for (const Bucket::Bin& bin : bucket.latencies) sum.histogram[bin.number] += bin.count;
+      sum.first_bin = std::min(sum.first_bin, std::size_t{bucket.latencies.front().number});
+      sum.last_bin = std::max(sum.last_bin, std::size_t{bucket.latencies.back().number});
+    }
   }
-  return summary;
+  return sum;
+}
+
+Window::Summary Window::over(Duration window, Instant now) const {
+  return sum_of<Summary>(window, now);
+}
+
+Window::Counts Window::counts(Duration window, Instant now) const {
+  return sum_of<Counts>(window, now);
 }
 
 }  // namespace firebreak::core

@@ -27,14 +27,15 @@ class Window {
     Duration latency{};
     std::optional<double> value;
   };
-  enum class Latencies { all, none };  // none: no quantiles, which cost most
-  struct Summary {
+  struct Counts {
     std::uint64_t samples = 0;
     std::uint64_t failures = 0;
     Duration latency_sum{};
     Duration latency_max{};
     std::uint64_t values = 0;
     double value_sum = 0, value_min = 0, value_max = 0;
+  };
+  struct Summary : Counts {
     std::array<std::uint32_t, kBins> histogram{};
     std::size_t first_bin = kBins, last_bin = 0;                     // of those that hold something
     [[nodiscard]] std::optional<Duration> quantile(double q) const;  // empty without samples
@@ -57,8 +58,9 @@ class Window {
   void add(Instant at, const Sample& sample);
   // Over (now - window, now]; never shorter than asked, and exact to one bucket of its ring: for
   // each of the lengths 1/kWindowBuckets of it, or 1 s if that is more.
-  [[nodiscard]] Summary over(Duration window, Instant now,
-                             Latencies latencies = Latencies::all) const;
+  [[nodiscard]] Summary over(Duration window, Instant now) const;
+  // The same without quantiles, which cost most.
+  [[nodiscard]] Counts counts(Duration window, Instant now) const;
 
   // When the first of the results in that window leaves it; empty: there is none.
   [[nodiscard]] std::optional<Instant> next_change(Duration window, Instant now) const;
@@ -87,6 +89,8 @@ class Window {
   [[nodiscard]] bool restore(Instant newest, const std::vector<Ring>& filled);
 
  private:
+  template <class Sum>
+  [[nodiscard]] Sum sum_of(Duration window, Instant now) const;
   void take_in(Ring& ring, const Ring& from) const;
   [[nodiscard]] Bucket* bucket_at(Ring& ring, Instant at) const;
   Instant newest_{};         // of the samples
