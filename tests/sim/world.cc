@@ -78,8 +78,10 @@ flapping: {changes: 4, within: 30m, calm: 3m}
     text.replace(text.find(what), what.size(), by);
   };
   replace("EVERY", usual ? "20s" : "10s");
-  replace("SHOP", usual ? "facts.customers > 100"
-                        : "facts.customers > 100 || error_rate('health', 5m) > 0.5");
+  // A policy change adds a short window beside a long one, or drops it.
+  replace("SHOP", usual ? "facts.customers > 100 || error_rate('health', 30m) > 0.9"
+                        : "facts.customers > 100 || "
+                          "(error_rate('health', 5m) > 0.5 && error_rate('health', 30m) > 0.1)");
   return text;
 }
 
