@@ -188,6 +188,15 @@ boost::json::object header_map(const std::vector<std::string>& headers) {
   return map;
 }
 
+void add_tls_flags(const Kind& kind) {
+  const auto flags = kind.flags;
+  add_text(*kind.command, flags, "--ca-file", "tls_ca_file", "instead of the system's authorities");
+  add_text(*kind.command, flags, "--server-name", "tls_server_name",
+           "name to verify and to send as SNI");
+  kind.command->add_flag_callback(
+      "--no-verify", [flags] { flags->keys["tls_verify"] = false; }, "take any certificate");
+}
+
 void add_http_flags(const Kind& kind) {
   CLI::App& command = *kind.command;
   const auto flags = kind.flags;
@@ -211,10 +220,7 @@ void add_http_flags(const Kind& kind) {
   add_text(command, flags, "--bearer-token-file", "bearer_token_file", "a file with the token");
   add_text(command, flags, "--basic-user", "basic_user", "for Basic authentication");
   add_text(command, flags, "--basic-password-file", "basic_password_file", "its password's file");
-  add_text(command, flags, "--ca-file", "tls_ca_file", "instead of the system's authorities");
-  add_text(command, flags, "--server-name", "tls_server_name", "name to verify and to send as SNI");
-  command.add_flag_callback(
-      "--no-verify", [flags] { flags->keys["tls_verify"] = false; }, "take any certificate");
+  add_tls_flags(kind);
   command.add_option_function<int>(
       "--max-redirects", [flags](int hops) { flags->keys["max_redirects"] = hops; },
       "follow at most so many (default 0)");
@@ -313,6 +319,47 @@ void add_queues(CLI::App& group, Context& context) {
   });
 }
 
+// Sends and expectations in the order of the command line: a send begins a step.
+void add_dialogue_flags(const Kind& kind) {
+  const auto flags = kind.flags;
+  const auto add = [flags](const char* key, const std::string& text) {
+    if (!flags->keys.contains("dialogue")) flags->keys["dialogue"] = boost::json::array();
+    boost::json::array& steps = flags->keys["dialogue"].as_array();
+    const bool follows = !steps.empty() && key == std::string_view("expect") &&
+                         !steps.back().as_object().contains("expect");
+    if (!follows) steps.emplace_back(boost::json::object());
+    steps.back().as_object()[key] = text;
+  };
+  kind.command
+      ->add_option_function<std::string>(
+          "--send", [add](const std::string& text) { add("send", text); },
+          "as it is: the shell writes a line's end as $'QUIT\r\n'; may be repeated")
+      ->trigger_on_parse();
+  kind.command
+      ->add_option_function<std::string>(
+          "--expect", [add](const std::string& text) { add("expect", text); },
+          "text that must come next; may be repeated")
+      ->trigger_on_parse();
+}
+
+void add_tcp(CLI::App& group, Context& context) {
+  const Kind tcp = add_kind(group, "tcp", "HOST:PORT", "a connection, TLS, a dialogue");
+  add_dialogue_flags(tcp);
+  const auto flags = tcp.flags;
+  tcp.command->add_flag_callback(
+      "--tls", [flags] { flags->keys["tls"] = true; }, "TLS from the first byte");
+  add_text(*tcp.command, flags, "--starttls", "starttls", "smtp, imap or postgres");
+  add_tls_flags(tcp);
+  add_number(*tcp.command, flags, "--certificate-warning-days", "certificate_warning_days",
+             "fewer left to a certificate of the chain is a warning");
+  add_number(*tcp.command, flags, "--certificate-critical-days", "certificate_critical_days",
+             "fewer left to a certificate of the chain is critical");
+  tcp.command->callback([&context, flags] {
+    split_endpoint(flags->keys, flags->target);
+    probe(context, *flags, "tcp", flags->keys);
+  });
+}
+
 }  // namespace
 
 void add_probe_command(CLI::App& app, Context& context) {
@@ -321,6 +368,7 @@ void add_probe_command(CLI::App& app, Context& context) {
   group->require_subcommand(1);
   add_servers(*group, context);
   add_queues(*group, context);
+  add_tcp(*group, context);
 }
 
 }  // namespace firebreak::cli

@@ -33,12 +33,16 @@ std::string describe(const QueueSpec::SqlCount& sql) {
 std::string describe(const QueueSpec& queue) {
   return std::visit([](const auto& source) { return describe(source); }, queue.source);
 }
+std::string describe(const TcpSpec& tcp) {
+  return endpoint(tcp.host, tcp.port);
+}
 
 struct KindNames {
   const char* operator()(const HttpSpec&) const { return "http"; }
   const char* operator()(const PostgresSpec&) const { return "postgres"; }
   const char* operator()(const RedisSpec&) const { return "redis"; }
   const char* operator()(const QueueSpec&) const { return "queue"; }
+  const char* operator()(const TcpSpec&) const { return "tcp"; }
 };
 
 }  // namespace
@@ -53,6 +57,11 @@ std::span<const std::string> postgres_sslmodes() {
   static const std::array<std::string, 6> kModes{"disable", "allow",     "prefer",
                                                  "require", "verify-ca", "verify-full"};
   return kModes;
+}
+
+std::span<const std::string> starttls_protocols() {
+  static const std::array<std::string, 3> kProtocols{"imap", "postgres", "smtp"};
+  return kProtocols;
 }
 
 bool is_status_pattern(std::string_view text) {

@@ -89,7 +89,29 @@ struct QueueSpec {
   friend bool operator==(const QueueSpec&, const QueueSpec&) = default;
 };
 
-using KindSpec = std::variant<HttpSpec, PostgresSpec, RedisSpec, QueueSpec>;
+// A connection, and what is said on it. OK when every step of `dialogue` was answered as expected
+// and no certificate expires too soon.
+struct TcpSpec {
+  struct Step {
+    std::string send;    // as it is, no line end is added
+    std::string expect;  // must come after it, anywhere in what is received; empty: nothing is read
+    friend bool operator==(const Step&, const Step&) = default;
+  };
+  std::string host;
+  std::uint16_t port = 0;
+  std::vector<Step> dialogue;
+  bool tls = false;      // from the first byte; not with `starttls`
+  std::string starttls;  // one of starttls_protocols(), or empty
+  bool tls_verify = true;
+  std::string tls_ca_file;      // empty: the system's
+  std::string tls_server_name;  // SNI and the name to verify; empty: the host
+  // Fewer days than these left to any certificate of the chain is a warning, is critical.
+  std::optional<double> certificate_warning_days;
+  std::optional<double> certificate_critical_days;
+  friend bool operator==(const TcpSpec&, const TcpSpec&) = default;
+};
+
+using KindSpec = std::variant<HttpSpec, PostgresSpec, RedisSpec, QueueSpec, TcpSpec>;
 
 // Fast re-probes before a change of verdict is believed.
 struct Confirm {
@@ -109,10 +131,11 @@ struct ProbeSpec {
 // What a spec may hold, for every reader of one: policies, command lines, messages.
 [[nodiscard]] std::span<const std::string> http_methods();
 [[nodiscard]] std::span<const std::string> postgres_sslmodes();
+[[nodiscard]] std::span<const std::string> starttls_protocols();
 [[nodiscard]] bool is_status_pattern(std::string_view text);  // "200", "2xx"
 [[nodiscard]] bool is_header_name(std::string_view text);     // a token of RFC 9110, 5.6.2
 
-[[nodiscard]] const char* kind_name(const KindSpec& kind);  // "http", "postgres", "redis", "queue"
+[[nodiscard]] const char* kind_name(const KindSpec& kind);  // "http": its key in YAML
 [[nodiscard]] std::string describe_target(
     const KindSpec& kind);  // "https://api/health", "db:5432"; never a credential
 

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -12,19 +11,22 @@
 #include <boost/json.hpp>
 
 #include "common/limits.h"
+#include "common/probe_yaml_fields.h"
+#include "common/probe_yaml_net.h"
 
 namespace firebreak {
 namespace {
 
+using probe_yaml::check_count;
+using probe_yaml::is_one_line;
+using probe_yaml::read_endpoint;
+using probe_yaml::read_host;
+using probe_yaml::read_line;
+using probe_yaml::read_port;
+using probe_yaml::read_text;
 using yaml::MapReader;
 using yaml::Node;
 using yaml::Problems;
-
-const std::array<std::string, 4> kKinds{"http", "postgres", "redis", "queue"};
-
-void read_text(const Node& node, std::string& into, Problems& problems) {
-  if (auto text = node.as_string(problems)) into = *std::move(text);
-}
 
 // Plain scalars that JSON knows keep their type; everything else, and everything in quotes, is a
 // string.
@@ -52,33 +54,6 @@ boost::json::value to_json(const Node& node) {
     }
   }
   return nullptr;
-}
-
-bool is_one_line(std::string_view text) {
-  return std::none_of(text.begin(), text.end(),
-                      [](char c) { return (c >= 0 && c < ' ') || c == '\x7f'; });
-}
-
-// Text that stands on one line of whatever protocol it goes into.
-void read_line(const Node& node, std::string& into, Problems& problems,
-               std::size_t max_bytes = limits::kTextBytesMax) {
-  auto text = node.as_string(problems, max_bytes);
-  if (!text) return;
-  if (!is_one_line(*text))
-    problems.error(node.place(), node.label() + " must be one line without control characters");
-  into = *std::move(text);
-}
-
-void check_host(const Node& node, const std::string& host, Problems& problems) {
-  if (host.empty() || host.size() > limits::kHostBytesMax || !is_one_line(host))
-    problems.error(node.place(), "not a host's name; write the target as host:port");
-}
-
-void check_count(const Node& node, std::size_t count, std::size_t most, Problems& problems) {
-  if (count > most)
-    problems.error(node.name_place(), node.label() + " holds " + std::to_string(count) +
-                                          " entries, at most " + std::to_string(most) +
-                                          " can be sent to an agent");
 }
 
 void check_url(const Node& node, const std::string& url, Problems& problems) {
@@ -160,43 +135,6 @@ void read_statuses(const Node& node, HttpSpec& http, Problems& problems) {
                      "'" + status + "' is not a status; write 200 or a class such as 2xx");
   if (http.expect_status.empty())
     problems.error(node.place(), "no status at all would ever be right; name at least one");
-}
-
-// "host:port", "[::1]:6379", "host", "/run/postgresql".
-void read_endpoint(const Node& node, std::string& host, std::uint16_t& port, Problems& problems) {
-  const auto text = node.as_string(problems);
-  if (!text) return;
-  std::string_view rest = *text;
-  if (rest.empty() || rest.front() == '/') {
-    host = *text;
-    return check_host(node, host, problems);
-  }
-  const std::size_t colon = rest.rfind(':');
-  const bool bracketed = rest.front() == '[';
-  const bool has_port = colon != std::string_view::npos && (!bracketed || rest[colon - 1] == ']');
-  std::string_view name = has_port ? rest.substr(0, colon) : rest;
-  if (bracketed && name.size() > 2) name = name.substr(1, name.size() - 2);
-  host = std::string(name);
-  check_host(node, host, problems);
-  if (!has_port) return;
-  const std::string_view digits = rest.substr(colon + 1);
-  unsigned value = 0;
-  const auto read = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-  if (read.ec != std::errc{} || read.ptr != digits.data() + digits.size() || value == 0 ||
-      value > 65535)
-    problems.error(node.place(), "'" + std::string(digits) +
-                                     "' is not a port; write the target as host:port, 1 to 65535");
-  port = static_cast<std::uint16_t>(value);
-}
-
-void read_host(const Node& node, std::string& host, Problems& problems) {
-  if (!node) return;
-  read_text(node, host, problems);
-  check_host(node, host, problems);
-}
-
-void read_port(const Node& node, std::uint16_t& port, Problems& problems) {
-  if (const auto value = node.as_int(problems, 1, 65535)) port = static_cast<std::uint16_t>(*value);
 }
 
 std::string read_expect(const Node& node, const cel::Declarations& declarations,
@@ -292,6 +230,12 @@ void read_confirm(const Node& node, Confirm& confirm, Problems& problems) {
 
 }  // namespace
 
+std::span<const std::string> kind_words() {
+  static const std::array<std::string, 5> kWords{"http", "postgres", "redis", "queue",  //
+                                                 "tcp"};
+  return kWords;
+}
+
 cel::Declarations http_expect_declarations() {
   using Kind = cel::Type::Kind;
   return {{{"status", Kind::integer},
@@ -352,7 +296,7 @@ std::optional<HttpSpec> read_http(const Node& node, Problems& problems) {
 }
 
 std::optional<KindSpec> read_kind(MapReader& reader, Problems& problems) {
-  const auto kind = reader.exactly_one_of(kKinds);
+  const auto kind = reader.exactly_one_of(kind_words());
   if (!kind) return std::nullopt;
   const std::size_t errors_before = problems.errors();
   std::optional<KindSpec> spec;
@@ -362,6 +306,8 @@ std::optional<KindSpec> read_kind(MapReader& reader, Problems& problems) {
     spec = read_postgres(kind->value, problems);
   } else if (kind->key.text() == "redis") {
     spec = read_redis(kind->value, problems);
+  } else if (kind->key.text() == "tcp") {
+    spec = probe_yaml::read_tcp(kind->value, problems);
   } else {
     spec = read_queue(kind->value, problems);
   }

@@ -5,9 +5,12 @@
 //   {http: {post: https://api/test, json: {test: true}, expect: body.success == true}}
 //   {postgres: db:5432}   {redis: {host: cache, password_file: /etc/firebreak/secrets/redis}}
 //   {queue: {redis: cache:6379, list: emergency, critical: 10}}
+//   {tcp: {host: mail, port: 25, starttls: smtp, certificate_warning_days: 14}}
 #pragma once
 
 #include <optional>
+#include <span>
+#include <string>
 
 #include "common/cel/program.h"
 #include "common/probe_spec.h"
@@ -26,7 +29,9 @@ std::optional<cel::Program> compile_node(const yaml::Node& node,
                                          const std::optional<cel::Type>& wanted,
                                          yaml::Problems& problems);
 
-// The kind, from exactly one of the keys http, postgres, redis, queue of `reader`.
+// The keys that say what kind a probe is.
+[[nodiscard]] std::span<const std::string> kind_words();
+// The kind, from exactly one of these keys of `reader`.
 std::optional<KindSpec> read_kind(yaml::MapReader& reader, yaml::Problems& problems);
 // read_kind and the keys that every kind has: every, timeout, confirm.
 std::optional<ProbeSpec> read_probe(yaml::MapReader& reader, yaml::Problems& problems);

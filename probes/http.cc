@@ -1,28 +1,22 @@
 // One hop is resolve, connect, handshake, send, receive; a redirect is another hop with less trust.
 #include "probes/http.h"
 
-#include <openssl/ssl.h>
-
 #include <algorithm>
 #include <array>
 #include <optional>
 #include <utility>
-
-#include <boost/asio/ssl/context.hpp>
-#include <boost/asio/ssl/stream.hpp>
 
 #include "common/limits.h"
 #include "common/probe_yaml.h"
 #include "probes/expect.h"
 #include "probes/http_request.h"
 #include "probes/stream.h"
+#include "probes/tls_stream.h"
 #include "probes/url.h"
 
 namespace firebreak::probes {
 namespace {
 
-namespace ssl = boost::asio::ssl;
-using TlsStream = ssl::stream<Socket&>;
 using Progress = HttpResponseParser::Progress;
 
 constexpr std::size_t kReadBytes = 16u << 10;
@@ -59,27 +53,15 @@ Awaitable<bool> exchange(Attempt& attempt, Stream& stream, std::string request,
   }
 }
 
-bool fail_handshake(Attempt& attempt, TlsStream& stream, const boost::system::error_code& error) {
-  const std::string problem = certificate_problem(stream.native_handle());
-  if (problem.empty() || attempt.is_over()) return fail_io(attempt, error, "TLS handshake");
-  return attempt.critical(Reason::tls, "certificate not accepted: " + problem);
-}
-
 Awaitable<bool> exchange_tls(Attempt& attempt, Socket& socket, const HttpSpec& spec, Url url,
                              std::string request, HttpResponseParser& parser) {
-  attempt.enter(Phase::tls);
-  const auto context = attempt.tools().tls.get(spec.tls_verify, spec.tls_ca_file);
-  if (!context) co_return attempt.unknown(Reason::config, context.error().message);
-  TlsStream stream(socket, **context);
-  const std::string& name = spec.tls_server_name.empty() ? url.host : spec.tls_server_name;
-  const auto named = expect_server_name(stream.native_handle(), name, spec.tls_verify);
-  if (!named) co_return attempt.unknown(Reason::config, named.error().message);
-  const auto [error] = co_await stream.async_handshake(ssl::stream_base::client, as_data());
-  if (error || attempt.is_over()) co_return fail_handshake(attempt, stream, error);
-  if (attempt.tracing()) attempt.trace(describe_session(stream.native_handle()));
-  if (const auto days = certificate_days_left(stream.native_handle()))
-    attempt.add_value("certificate_days", *days);
-  co_return co_await exchange(attempt, stream, std::move(request), parser);
+  TlsWish wish;
+  wish.verify = spec.tls_verify;
+  wish.ca_file = spec.tls_ca_file;
+  wish.server_name = spec.tls_server_name.empty() ? url.host : spec.tls_server_name;
+  std::optional<TlsStream> stream;
+  if (!co_await handshake(attempt, socket, wish, stream)) co_return false;
+  co_return co_await exchange(attempt, *stream, std::move(request), parser);
 }
 
 // Addresses that a redirect may lead to: never link-local ones, however they are spelled.

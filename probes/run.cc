@@ -15,6 +15,7 @@
 #include "probes/postgres.h"
 #include "probes/queue.h"
 #include "probes/redis.h"
+#include "probes/tcp.h"
 
 namespace firebreak {
 namespace {
@@ -36,6 +37,7 @@ struct KindRunner {
   Awaitable<void> operator()(const QueueSpec& spec) const {
     return probes::probe_queue(attempt, spec);
   }
+  Awaitable<void> operator()(const TcpSpec& spec) const { return probes::probe_tcp(attempt, spec); }
 };
 
 Awaitable<void> run_kind(std::shared_ptr<Attempt> attempt) {

@@ -33,6 +33,22 @@ Certificate peer_certificate(SSL* session) {
   return Certificate(SSL_get1_peer_certificate(session));
 }
 
+std::string subject_of(const X509* certificate) {
+  std::array<char, 256> subject{};
+  X509_NAME_oneline(X509_get_subject_name(certificate), subject.data(),
+                    static_cast<int>(subject.size()));
+  return subject.data();
+}
+
+std::optional<double> days_left(const X509* certificate) {
+  int days = 0;
+  int seconds = 0;
+  if (certificate == nullptr ||
+      ASN1_TIME_diff(&days, &seconds, nullptr, X509_get0_notAfter(certificate)) != 1)
+    return std::nullopt;
+  return days + seconds / 86400.0;
+}
+
 }  // namespace
 
 Result<std::shared_ptr<ssl::context>> TlsContexts::get(bool verify, const std::string& ca_file) {
@@ -81,11 +97,8 @@ std::string describe_session(ssl_st* session) {
   std::string text = std::string(SSL_get_version(session)) + ", " + SSL_get_cipher_name(session);
   const Certificate certificate = peer_certificate(session);
   if (!certificate) return text;
-  std::array<char, 256> subject{};
-  X509_NAME_oneline(X509_get_subject_name(certificate.get()), subject.data(),
-                    static_cast<int>(subject.size()));
-  text += ", certificate of " + std::string(subject.data());
-  if (const auto days = certificate_days_left(session))
+  text += ", certificate of " + subject_of(certificate.get());
+  if (const auto days = days_left(certificate.get()))
     text += ", expires in " + std::to_string(static_cast<int>(*days)) + " days";
   return text;
 }
@@ -96,13 +109,21 @@ std::string certificate_problem(ssl_st* session) {
 }
 
 std::optional<double> certificate_days_left(ssl_st* session) {
-  const Certificate certificate = peer_certificate(session);
-  int days = 0;
-  int seconds = 0;
-  if (!certificate ||
-      ASN1_TIME_diff(&days, &seconds, nullptr, X509_get0_notAfter(certificate.get())) != 1)
-    return std::nullopt;
-  return days + seconds / 86400.0;
+  return days_left(peer_certificate(session).get());
+}
+
+std::optional<Expiry> soonest_expiry(ssl_st* session) {
+  const STACK_OF(X509)* chain = SSL_get_verify_result(session) == X509_V_OK
+                                    ? SSL_get0_verified_chain(session)
+                                    : SSL_get_peer_cert_chain(session);
+  std::optional<Expiry> soonest;
+  for (int i = 0; i < sk_X509_num(chain); ++i) {  // of no chain: -1
+    const X509* const certificate = sk_X509_value(chain, i);
+    const auto days = days_left(certificate);
+    if (days && (!soonest || *days < soonest->days))
+      soonest = Expiry{*days, subject_of(certificate)};
+  }
+  return soonest;
 }
 
 }  // namespace firebreak::probes

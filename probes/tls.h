@@ -48,4 +48,12 @@ std::string certificate_problem(ssl_st* ssl);
 // Days until the peer's certificate expires; negative when it has.
 std::optional<double> certificate_days_left(ssl_st* ssl);
 
+struct Expiry {
+  double days = 0;      // negative when it has expired
+  std::string subject;  // whose certificate it is
+};
+// Of the chain up to the authority when it was accepted, otherwise of what the peer sent: the
+// certificate that expires first.
+std::optional<Expiry> soonest_expiry(ssl_st* ssl);
+
 }  // namespace firebreak::probes

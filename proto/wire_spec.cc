@@ -87,6 +87,27 @@ v1::QueueSpec queue_to_proto(const QueueSpec& spec) {
   return message;
 }
 
+v1::TcpSpec tcp_to_proto(const TcpSpec& spec) {
+  v1::TcpSpec message;
+  message.set_host(spec.host);
+  message.set_port(spec.port);
+  for (const TcpSpec::Step& step : spec.dialogue) {
+    v1::TcpSpec::Step& each = *message.add_dialogue();
+    each.set_send(step.send);
+    each.set_expect(step.expect);
+  }
+  message.set_tls(spec.tls);
+  message.set_starttls(spec.starttls);
+  message.set_tls_skip_verify(!spec.tls_verify);
+  message.set_tls_ca_file(spec.tls_ca_file);
+  message.set_tls_server_name(spec.tls_server_name);
+  if (spec.certificate_warning_days)
+    message.set_certificate_warning_days(*spec.certificate_warning_days);
+  if (spec.certificate_critical_days)
+    message.set_certificate_critical_days(*spec.certificate_critical_days);
+  return message;
+}
+
 struct KindToProto {
   v1::ProbeSpec& message;
   void operator()(const HttpSpec& spec) const { *message.mutable_http() = http_to_proto(spec); }
@@ -95,6 +116,7 @@ struct KindToProto {
   }
   void operator()(const RedisSpec& spec) const { *message.mutable_redis() = redis_to_proto(spec); }
   void operator()(const QueueSpec& spec) const { *message.mutable_queue() = queue_to_proto(spec); }
+  void operator()(const TcpSpec& spec) const { *message.mutable_tcp() = tcp_to_proto(spec); }
 };
 
 // A path of a file on the agent's host, "credential:NAME", or nothing.
@@ -232,6 +254,38 @@ QueueSpec queue_from_proto(Checker& check, const v1::QueueSpec& message) {
   return spec;
 }
 
+TcpSpec tcp_from_proto(Checker& check, const v1::TcpSpec& message) {
+  TcpSpec spec;
+  check_host(check, message.host(), "TcpSpec.host");
+  spec.port = checked_port(check, message.port(), "TcpSpec.port");
+  const auto steps = static_cast<std::size_t>(message.dialogue_size());
+  if (check.count(steps, limits::kTcpStepsMax, "TcpSpec.dialogue")) spec.dialogue.reserve(steps);
+  for (const v1::TcpSpec::Step& step : message.dialogue()) {
+    check.text(step.send(), limits::kTextBytesMax, "TcpSpec.dialogue.send");
+    check.text(step.expect(), limits::kTextBytesMax, "TcpSpec.dialogue.expect");
+    spec.dialogue.push_back({step.send(), step.expect()});
+  }
+  check.require(message.starttls().empty() || is_one_of(message.starttls(), starttls_protocols()),
+                "TcpSpec.starttls", not_one_of(starttls_protocols()));
+  check.require(message.starttls().empty() || !message.tls(), "TcpSpec.starttls",
+                "is not for a connection that is encrypted from its first byte");
+  check_file(check, message.tls_ca_file(), "TcpSpec.tls_ca_file");
+  check.line(message.tls_server_name(), limits::kHostBytesMax, "TcpSpec.tls_server_name");
+  spec.host = message.host();
+  spec.tls = message.tls();
+  spec.starttls = message.starttls();
+  spec.tls_verify = !message.tls_skip_verify();
+  spec.tls_ca_file = message.tls_ca_file();
+  spec.tls_server_name = message.tls_server_name();
+  if (message.has_certificate_warning_days() &&
+      check.finite(message.certificate_warning_days(), "TcpSpec.certificate_warning_days"))
+    spec.certificate_warning_days = message.certificate_warning_days();
+  if (message.has_certificate_critical_days() &&
+      check.finite(message.certificate_critical_days(), "TcpSpec.certificate_critical_days"))
+    spec.certificate_critical_days = message.certificate_critical_days();
+  return spec;
+}
+
 }  // namespace
 
 v1::ProbeSpec to_proto(const ProbeSpec& spec) {
@@ -259,6 +313,9 @@ Result<ProbeSpec> from_proto(const v1::ProbeSpec& message) {
       break;
     case v1::ProbeSpec::kQueue:
       spec.kind = queue_from_proto(check, message.queue());
+      break;
+    case v1::ProbeSpec::kTcp:
+      spec.kind = tcp_from_proto(check, message.tcp());
       break;
     case v1::ProbeSpec::KIND_NOT_SET:
       check.require(false, "ProbeSpec.kind", "is missing, or unknown to this version");

@@ -7,6 +7,7 @@
 #include <span>
 
 #include "common/probe_spec.h"
+#include "common/probe_yaml.h"
 
 namespace firebreak::policy::shape {
 namespace {
@@ -147,7 +148,13 @@ Object service() {
            {"description", text(), "empty", "shown to people", "what customers see"}}};
 }
 
-// The four kinds, of a probe and of a check's own one.
+std::vector<std::string> probe_or_kind() {
+  std::vector<std::string> words = all(kind_words());
+  words.insert(words.begin(), "probe");
+  return words;
+}
+
+// The kinds, of a probe and of a check's own one.
 std::vector<Key> kinds() {
   return {
       {"http", any_of({url(), object("http", "[map](probes.md#http)")}), "one kind",
@@ -156,8 +163,9 @@ std::vector<Key> kinds() {
        "one kind", "asks a PostgreSQL server", "db:5432"},
       {"redis", any_of({text("`host:port`"), object("redis", "[map](probes.md#redis)")}),
        "one kind", "asks a Redis server", "cache:6379"},
-      {"queue", object("queue", "[map](probes.md#queue)"), "one kind", "the length of a queue",
-       ""}};
+      {"queue", object("queue", "[map](probes.md#queue)"), "one kind", "the length of a queue", ""},
+      {"tcp", any_of({text("`host:port`"), object("tcp", "[map](probes.md#tcp)")}), "one kind",
+       "connects, with TLS and a dialogue if wanted", "mail:25"}};
 }
 
 std::vector<Object> probes() {
@@ -177,7 +185,7 @@ std::vector<Object> probes() {
   return {{"probe",
            "a probe: one question to one target, asked again and again",
            std::move(keys),
-           {{{"http", "postgres", "redis", "queue"}}}},
+           {{all(kind_words())}}},
           {"confirm",
            "fast probes before a change of verdict is believed",
            {{"attempts", whole(0, limits::kConfirmAttemptsMax), "2",
@@ -294,6 +302,34 @@ Object queue() {
             "a length *above* this is a warning, is critical", "100"}},
           {{{"redis", "http", "postgres"}}},
           {{"list", "redis"}, {"redis", "list"}, {"length", "http"}, {"query", "postgres"}}};
+}
+
+std::vector<Object> tcp() {
+  return {
+      {"tcp",
+       "a connection, and what is said on it",
+       {{"host", text("name or address", limits::kHostBytesMax), "required",
+         "short: `tcp: host:port`", "mail"},
+        {"port", whole(1, 65535), "required", "where it listens", "25"},
+        {"dialogue", list_or_one(object("tcp-step")), "none",
+         "what is said, step by step; at most 16 of them", ""},
+        {"tls", boolean(), "false", "whether TLS begins with the first byte", "true"},
+        {"starttls", words(all(starttls_protocols())), "none",
+         "TLS begins after this protocol's own words", "smtp"},
+        {"tls_verify", boolean(), "true", "whether the server's certificate must be good", "true"},
+        {"tls_ca_file", text("file"), "the system's", "whose certificates are trusted",
+         "/etc/ssl/certs/ca-certificates.crt"},
+        {"tls_server_name", text("name", limits::kHostBytesMax), "`host`",
+         "for SNI and for the certificate", "mail.example.com"},
+        {"certificate_warning_days|certificate_critical_days", number(0), "none",
+         "fewer days left to any certificate of the chain are a warning, are critical", "14"}},
+       {{{"tls", "starttls"}, false}}},
+      {"tcp-step",
+       "a step of a dialogue",
+       {{"send", text(), "nothing", "sent as it is: write a line's end, `\"PING\\r\\n\"`", "PING"},
+        {"expect", text(), "nothing",
+         "text that must come after what the step before has found, whatever is around it",
+         "+PONG"}}}};
 }
 
 Object rule() {
@@ -522,7 +558,7 @@ std::vector<Object> checks() {
   return {{"probe-check",
            "a check that runs a probe until it is good",
            std::move(keys),
-           {{{"probe", "http", "postgres", "redis", "queue"}}}},
+           {{probe_or_kind()}}},
           {"signal-check",
            "a check of what the probes say over time",
            {{"expect", expression("the signals"), "required", "must be true",
@@ -547,7 +583,7 @@ const File& policy_keys() {
               {policy_file(), severity(), fact(), service(), http(), postgres(), redis(), queue(),
                rule(), no_data()}};
     for (auto&& group :
-         {receivers(), probes(), actions(), playbooks(), checks(), scope(), people()})
+         {receivers(), probes(), tcp(), actions(), playbooks(), checks(), scope(), people()})
       file.objects.insert(file.objects.end(), group.begin(), group.end());
     return file;
   }();

@@ -862,8 +862,10 @@ std::optional<Check> Loader::read_check(const Service* service, const Node& node
   MapReader reader(node, "a check", problems_);
   const Node name = reader.optional("name");
   const Node probe = reader.optional("probe");
-  const bool inlined = reader.optional("http") || reader.optional("postgres") ||
-                       reader.optional("redis") || reader.optional("queue");
+  const auto kinds = kind_words();
+  const bool inlined = std::any_of(kinds.begin(), kinds.end(), [&reader](const std::string& kind) {
+    return static_cast<bool>(reader.optional(kind));
+  });
   const Node expect = reader.optional("expect");
   Check check{"", ProbeCheck{}};
   if (probe && inlined)

@@ -209,6 +209,18 @@ bool ServerProcess::has_ended() {
   return pid_ == 0;
 }
 
+// --- OtherServer ---------------------------------------------------------------------------------
+
+OtherServer::OtherServer(const Command& command)
+    : port_(free_port()), command_(command(std::to_string(port_), folder_)) {
+  start();
+}
+
+void OtherServer::start() {
+  process_.start(command_, folder_ / "log");
+  wait_until([this] { return answers_tcp(port_); }, process_, folder_ / "log", command_.front());
+}
+
 // --- Redis ---------------------------------------------------------------------------------------
 
 RedisServer::RedisServer(std::vector<std::string> options)

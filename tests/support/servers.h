@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -45,6 +46,27 @@ class ServerProcess {
  private:
   void reap();
   pid_t pid_ = 0;  // 0: not running
+};
+
+// Any other program that listens on a TCP port of 127.0.0.1.
+class OtherServer {
+ public:
+  // Its command line, from the port and a folder of its own that it may fill before.
+  using Command = std::function<std::vector<std::string>(const std::string& port, const TempDir&)>;
+  explicit OtherServer(const Command& command);
+
+  [[nodiscard]] std::uint16_t port() const { return port_; }
+
+  void kill() { process_.kill(); }
+  void freeze() { process_.freeze(); }
+  void thaw() { process_.thaw(); }
+  void start();  // again after kill(): same command
+
+ private:
+  TempDir folder_;
+  std::uint16_t port_ = 0;
+  std::vector<std::string> command_;
+  ServerProcess process_;
 };
 
 class RedisServer {

@@ -35,6 +35,12 @@ std::string statuses(std::size_t count) {
   return text + "]}";
 }
 
+std::string steps(std::size_t count) {
+  std::string text = "[";
+  for (std::size_t i = 0; i < count; ++i) text += "{expect: a}, ";
+  return text + "]";
+}
+
 TEST(ProbeYaml, AcceptsWhatTravelsUpToEveryBound) {
   const std::string host(limits::kHostBytesMax, 'h');
   for (const std::string& text : {
@@ -47,6 +53,11 @@ TEST(ProbeYaml, AcceptsWhatTravelsUpToEveryBound) {
            "postgres: {host: " + host + "}",
            std::string("postgres: /run/postgresql"),
            std::string("queue: {redis: 'h:1', list: a}"),
+           std::string("tcp: '[::1]:65535'"),
+           "tcp: {host: " + host + ", port: 1, dialogue: " + steps(limits::kTcpStepsMax) + "}",
+           std::string("tcp: {host: ::1, port: 25, starttls: smtp, tls_verify: false, "
+                       "tls_ca_file: /ca, tls_server_name: mail, certificate_warning_days: 14, "
+                       "certificate_critical_days: 0.5, dialogue: {send: \"QUIT\\r\\n\"}}"),
            std::string("{http: 'http://h/', every: 24h, timeout: 300s, confirm: {attempts: 10, "
                        "every: 24h}}"),
        }) {
@@ -75,6 +86,18 @@ TEST(ProbeYaml, RefusesWhatNoAgentWouldTake) {
            "postgres: {host: " + host + "}",
            std::string("postgres: {user: \"a\\nb\"}"),
            std::string("queue: {redis: 'h:1', list: ''}"),
+           std::string("tcp: h"),
+           std::string("tcp: 'h:0'"),
+           std::string("tcp: {host: h}"),
+           std::string("tcp: {host: h, port: 1, dialog: []}"),
+           "tcp: {host: h, port: 1, dialogue: " + steps(limits::kTcpStepsMax + 1) + "}",
+           std::string("tcp: {host: h, port: 1, dialogue: [{}]}"),
+           std::string("tcp: {host: h, port: 1, dialogue: {send: \"a\\0b\"}}"),
+           std::string("tcp: {host: h, port: 1, tls: true, starttls: smtp}"),
+           std::string("tcp: {host: h, port: 1, starttls: ftp}"),
+           std::string("tcp: {host: h, port: 1, tls_verify: false}"),
+           std::string("tcp: {host: h, port: 1, certificate_warning_days: 3}"),
+           std::string("tcp: {host: h, port: 1, tls: true, certificate_warning_days: -1}"),
            std::string("{http: 'http://h/', every: 25h}"),
            std::string("{http: 'http://h/', confirm: {every: 25h}}"),
            std::string("{http: 'http://h/', confirm: {attempts: 11}}"),
@@ -83,6 +106,13 @@ TEST(ProbeYaml, RefusesWhatNoAgentWouldTake) {
     EXPECT_FALSE(read(text, problems)) << text.substr(0, 80);
     EXPECT_NE(problems.render().find("probe.yaml:1:"), std::string::npos) << problems.render();
   }
+}
+
+TEST(ProbeYaml, AnAddressWithColonsIsNoPort) {
+  yaml::Problems problems;
+  const auto probe = read("redis: '::1'", problems);
+  ASSERT_TRUE(probe) << problems.render();
+  EXPECT_EQ(std::get<RedisSpec>(probe->kind).host, "::1");
 }
 
 TEST(ProbeYaml, ABodyIsAsLargeAsARequestMayBe) {

@@ -63,6 +63,9 @@ asio::awaitable<bool> play_step(Stream& stream, Step step, std::string& log, std
 
 template <class Stream>
 asio::awaitable<void> play(Stream& stream, Script script, std::string& log) {
+  const auto [failed, greeted] =
+      co_await asio::async_write(stream, asio::buffer(script.greeting), as_data());
+  if (failed) co_return;
   std::size_t seen = 0;
   for (const Step& step : script.steps)
     if (!co_await play_step(stream, step, log, seen)) co_return;

@@ -29,6 +29,7 @@ struct Script {
   };
   std::vector<Step> steps;
   End end = End::close;
+  std::string greeting{};  // sent before anything is received
 };
 
 struct ScriptedServerState;

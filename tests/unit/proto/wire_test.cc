@@ -51,6 +51,20 @@ RedisSpec a_redis_spec() {
   return {"cache", 6380, "probe", "/etc/pw"};
 }
 
+TcpSpec a_tcp_spec() {
+  TcpSpec spec;
+  spec.host = "mail";
+  spec.port = 25;
+  spec.dialogue = {{"", "220"}, {"QUIT\r\n", "221"}};
+  spec.starttls = "smtp";
+  spec.tls_verify = false;
+  spec.tls_ca_file = "/etc/ca.pem";
+  spec.tls_server_name = "mail.example.com";
+  spec.certificate_warning_days = 14;
+  spec.certificate_critical_days = 2.5;
+  return spec;
+}
+
 ProbeSpec a_spec(KindSpec kind) {
   return {std::move(kind), milliseconds(500), milliseconds(400), {3, milliseconds(20)}};
 }
@@ -84,8 +98,8 @@ TEST(WireSpec, EveryKindArrivesAsItWasSent) {
   const QueueSpec queues[] = {{QueueSpec::RedisList{a_redis_spec(), "jobs"}, 5, 10},
                               {QueueSpec::HttpJson{an_http_spec(), "body.n"}, {}, 10},
                               {QueueSpec::SqlCount{a_postgres_spec()}, 5, {}}};
-  const KindSpec kinds[] = {an_http_spec(), a_postgres_spec(), a_redis_spec(),
-                            queues[0],      queues[1],         queues[2]};
+  const KindSpec kinds[] = {an_http_spec(), a_postgres_spec(), a_redis_spec(), queues[0],
+                            queues[1],      queues[2],         a_tcp_spec()};
 
   for (const KindSpec& kind : kinds) {
     const auto back = from_proto(to_proto(a_spec(kind)));
@@ -192,6 +206,31 @@ TEST(WireSpec, RefusesPostgresAndQueuesThatBreakARule) {
        {"PostgresSpec.host", [&](auto& m) { queue(m).mutable_sql_count(); }},
        {"QueueSpec.warning", [&](auto& m) { queue(m).set_warning(nan); }},
        {"QueueSpec.critical", [&](auto& m) { queue(m).set_critical(nan); }}});
+}
+
+TEST(WireSpec, RefusesTcpThatBreaksARule) {
+  const auto tcp = [](auto& m) -> v1::TcpSpec& { return *m.mutable_tcp(); };
+  const auto nan = std::numeric_limits<double>::quiet_NaN();
+  expect_refused(
+      a_spec(a_tcp_spec()),
+      {{"TcpSpec.host", [&](auto& m) { tcp(m).clear_host(); }},
+       {"TcpSpec.port", [&](auto& m) { tcp(m).clear_port(); }},
+       {"TcpSpec.dialogue",
+        [&](auto& m) {
+          while (tcp(m).dialogue_size() < 17) tcp(m).add_dialogue();
+        }},
+       {"TcpSpec.dialogue.send",
+        [&](auto& m) { tcp(m).mutable_dialogue(0)->set_send(std::string(4097, 'x')); }},
+       {"TcpSpec.dialogue.expect",
+        [&](auto& m) { tcp(m).mutable_dialogue(0)->set_expect(std::string("a\0b", 3)); }},
+       {"TcpSpec.starttls", [&](auto& m) { tcp(m).set_starttls("ftp"); }},
+       {"TcpSpec.starttls", [&](auto& m) { tcp(m).set_tls(true); }},
+       {"TcpSpec.tls_ca_file", [&](auto& m) { tcp(m).set_tls_ca_file("ca.pem"); }},
+       {"TcpSpec.tls_server_name", [&](auto& m) { tcp(m).set_tls_server_name("\n"); }},
+       {"TcpSpec.certificate_warning_days",
+        [&](auto& m) { tcp(m).set_certificate_warning_days(nan); }},
+       {"TcpSpec.certificate_critical_days",
+        [&](auto& m) { tcp(m).set_certificate_critical_days(nan); }}});
 }
 
 TEST(WireKey, ArrivesOrIsRefusedByField) {

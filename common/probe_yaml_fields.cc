@@ -1,0 +1,80 @@
+// Hosts, ports and one-line texts from YAML.
+#include "common/probe_yaml_fields.h"
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+namespace firebreak::probe_yaml {
+
+using yaml::Node;
+using yaml::Problems;
+
+void read_text(const Node& node, std::string& into, Problems& problems) {
+  if (auto text = node.as_string(problems)) into = *std::move(text);
+}
+
+bool is_one_line(std::string_view text) {
+  return std::none_of(text.begin(), text.end(),
+                      [](char c) { return (c >= 0 && c < ' ') || c == '\x7f'; });
+}
+
+void read_line(const Node& node, std::string& into, Problems& problems, std::size_t max_bytes) {
+  auto text = node.as_string(problems, max_bytes);
+  if (!text) return;
+  if (!is_one_line(*text))
+    problems.error(node.place(), node.label() + " must be one line without control characters");
+  into = *std::move(text);
+}
+
+void check_host(const Node& node, const std::string& host, Problems& problems) {
+  if (host.empty() || host.size() > limits::kHostBytesMax || !is_one_line(host))
+    problems.error(node.place(), "not a host's name; write the target as host:port");
+}
+
+void check_count(const Node& node, std::size_t count, std::size_t most, Problems& problems) {
+  if (count > most)
+    problems.error(node.name_place(), node.label() + " holds " + std::to_string(count) +
+                                          " entries, at most " + std::to_string(most) +
+                                          " can be sent to an agent");
+}
+
+void read_endpoint(const Node& node, std::string& host, std::uint16_t& port, Problems& problems) {
+  const auto text = node.as_string(problems);
+  if (!text) return;
+  std::string_view rest = *text;
+  if (rest.empty() || rest.front() == '/') {
+    host = *text;
+    return check_host(node, host, problems);
+  }
+  const std::size_t colon = rest.rfind(':');
+  const bool bracketed = rest.front() == '[';
+  // "::1" is all address.
+  const bool has_port = colon != std::string_view::npos &&
+                        (bracketed ? rest[colon - 1] == ']' : colon == rest.find(':'));
+  std::string_view name = has_port ? rest.substr(0, colon) : rest;
+  if (bracketed && name.size() > 2) name = name.substr(1, name.size() - 2);
+  host = std::string(name);
+  check_host(node, host, problems);
+  if (!has_port) return;
+  const std::string_view digits = rest.substr(colon + 1);
+  unsigned value = 0;
+  const auto read = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+  if (read.ec != std::errc{} || read.ptr != digits.data() + digits.size() || value == 0 ||
+      value > 65535)
+    problems.error(node.place(), "'" + std::string(digits) +
+                                     "' is not a port; write the target as host:port, 1 to 65535");
+  port = static_cast<std::uint16_t>(value);
+}
+
+void read_host(const Node& node, std::string& host, Problems& problems) {
+  if (!node) return;
+  read_text(node, host, problems);
+  check_host(node, host, problems);
+}
+
+void read_port(const Node& node, std::uint16_t& port, Problems& problems) {
+  if (const auto value = node.as_int(problems, 1, 65535)) port = static_cast<std::uint16_t>(*value);
+}
+
+}  // namespace firebreak::probe_yaml

@@ -1,0 +1,31 @@
+// What the definitions of several probe kinds hold: readers of one field each, for
+// common/probe_yaml*.cc alone.
+//
+// Each writes into its argument what was read and says into `problems` what no agent would take; a
+// missing node changes nothing.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "common/limits.h"
+#include "common/yaml.h"
+
+namespace firebreak::probe_yaml {
+
+[[nodiscard]] bool is_one_line(std::string_view text);  // no control characters
+void read_text(const yaml::Node& node, std::string& into, yaml::Problems& problems);
+// Text that stands on one line of whatever protocol it goes into.
+void read_line(const yaml::Node& node, std::string& into, yaml::Problems& problems,
+               std::size_t max_bytes = limits::kTextBytesMax);
+void check_host(const yaml::Node& node, const std::string& host, yaml::Problems& problems);
+void check_count(const yaml::Node& node, std::size_t count, std::size_t most,
+                 yaml::Problems& problems);
+// "host:port", "[::1]:6379", "host", "::1", "/run/postgresql".
+void read_endpoint(const yaml::Node& node, std::string& host, std::uint16_t& port,
+                   yaml::Problems& problems);
+void read_host(const yaml::Node& node, std::string& host, yaml::Problems& problems);
+void read_port(const yaml::Node& node, std::uint16_t& port, yaml::Problems& problems);
+
+}  // namespace firebreak::probe_yaml

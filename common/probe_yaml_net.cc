@@ -1,0 +1,83 @@
+// TCP with its dialogue and its TLS, from YAML.
+#include "common/probe_yaml_net.h"
+
+#include <utility>
+
+#include "common/limits.h"
+#include "common/probe_yaml_fields.h"
+
+namespace firebreak::probe_yaml {
+namespace {
+
+using yaml::MapReader;
+using yaml::Node;
+using yaml::Problems;
+
+// Text that may have any number of lines; a message cannot hold a NUL.
+void read_lines(const Node& node, std::string& into, Problems& problems) {
+  read_text(node, into, problems);
+  if (into.find('\0') != std::string::npos)
+    problems.error(node.place(), node.label() + " must not hold a NUL byte");
+}
+
+void read_dialogue(const Node& node, TcpSpec& tcp, Problems& problems) {
+  if (!node) return;
+  const auto steps = node.as_list_or_one(problems);
+  check_count(node, steps.size(), limits::kTcpStepsMax, problems);
+  tcp.dialogue.reserve(steps.size());
+  for (const Node& item : steps) {
+    TcpSpec::Step step;
+    MapReader reader(item, "a step of a dialogue", problems);
+    read_lines(reader.optional("send"), step.send, problems);
+    read_lines(reader.optional("expect"), step.expect, problems);
+    if (step.send.empty() && step.expect.empty())
+      problems.error(item.place(), "a step needs text to 'send', to 'expect', or both");
+    tcp.dialogue.push_back(std::move(step));
+  }
+}
+
+void read_tls(MapReader& reader, TcpSpec& tcp, Problems& problems) {
+  const Node tls = reader.optional("tls");
+  const Node starttls = reader.optional("starttls");
+  if (const auto wanted = tls.as_bool(problems)) tcp.tls = *wanted;
+  if (const auto index = starttls.as_word(problems, starttls_protocols()))
+    tcp.starttls = starttls_protocols()[*index];
+  if (tcp.tls && starttls)
+    problems.error(starttls.name_place(),
+                   "give either 'tls', from the first byte, or 'starttls', not both");
+  const Node verify = reader.optional("tls_verify");
+  const Node ca_file = reader.optional("tls_ca_file");
+  const Node server_name = reader.optional("tls_server_name");
+  const Node warning = reader.optional("certificate_warning_days");
+  const Node critical = reader.optional("certificate_critical_days");
+  if (const auto wanted = verify.as_bool(problems)) tcp.tls_verify = *wanted;
+  read_line(ca_file, tcp.tls_ca_file, problems);
+  read_line(server_name, tcp.tls_server_name, problems, limits::kHostBytesMax);
+  if (warning) tcp.certificate_warning_days = warning.as_double(problems, 0);
+  if (critical) tcp.certificate_critical_days = critical.as_double(problems, 0);
+  if (tcp.tls || starttls) return;
+  for (const Node& about : {verify, ca_file, server_name, warning, critical})
+    if (about)
+      problems.error(about.name_place(),
+                     about.label() + " is about TLS; say 'tls: true' or 'starttls' beside it");
+}
+
+}  // namespace
+
+TcpSpec read_tcp(const Node& node, Problems& problems) {
+  TcpSpec tcp;
+  if (node.kind() == yaml::Kind::scalar) {
+    read_endpoint(node, tcp.host, tcp.port, problems);
+  } else {
+    MapReader reader(node, "a tcp target", problems);
+    read_host(reader.required("host"), tcp.host, problems);
+    read_port(reader.required("port"), tcp.port, problems);
+    read_dialogue(reader.optional("dialogue"), tcp, problems);
+    read_tls(reader, tcp, problems);
+    return tcp;
+  }
+  if (tcp.port == 0) problems.error(node.place(), "no port; write the target as host:port");
+  return tcp;
+}
+
+}  // namespace firebreak::probe_yaml

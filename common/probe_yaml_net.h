@@ -1,0 +1,11 @@
+// The kinds that ask a network rather than a service: tcp. For common/probe_yaml.cc.
+#pragma once
+
+#include "common/probe_spec.h"
+#include "common/yaml.h"
+
+namespace firebreak::probe_yaml {
+
+[[nodiscard]] TcpSpec read_tcp(const yaml::Node& node, yaml::Problems& problems);
+
+}  // namespace firebreak::probe_yaml

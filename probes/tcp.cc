@@ -1,0 +1,137 @@
+// Connect, STARTTLS, handshake, dialogue, and last the dates of the certificates.
+#include "probes/tcp.h"
+
+#include <array>
+#include <cstdio>
+#include <optional>
+#include <span>
+
+#include "common/limits.h"
+#include "probes/starttls.h"
+#include "probes/stream.h"
+#include "probes/tls_stream.h"
+
+namespace firebreak::probes {
+namespace {
+
+std::string quoted(std::string_view text) {
+  return "'" + std::string(text) + "'";
+}
+
+// Nothing more will come.
+bool fail_closed(Attempt& attempt, std::string_view wanted, const std::string& received) {
+  if (received.empty())
+    return attempt.critical(Reason::reset, "the connection was closed without " + quoted(wanted));
+  return attempt.critical(Reason::body,
+                          "closed without " + quoted(wanted) + ", after: " + received);
+}
+
+// Takes out of `received` everything up to `wanted`, reading more until it is there.
+template <class Stream>
+Awaitable<bool> await_text(Attempt& attempt, Stream& stream, const std::string& wanted,
+                           std::string& received) {
+  if (received.empty()) attempt.enter(Phase::first_byte);
+  std::size_t searched = 0;
+  std::array<char, 4096> buffer;
+  for (;;) {
+    const std::size_t at = received.find(wanted, searched);
+    if (at != std::string::npos) {
+      received.erase(0, at + wanted.size());
+      co_return true;
+    }
+    if (received.size() >= limits::kTcpReplyBytesMax)
+      co_return attempt.critical(Reason::body,
+                                 "64 KiB without " + quoted(wanted) + ": " + received);
+    searched = received.size() - std::min(received.size(), wanted.size() - 1);
+    if (attempt.is_over())
+      co_return attempt.fail_timeout("no " + quoted(wanted) + ", only: " + received);
+    const std::ptrdiff_t size = co_await receive(attempt, stream, std::span<char>(buffer));
+    if (size == 0) co_return fail_closed(attempt, wanted, received);
+    if (size < 0 && attempt.is_over() && !received.empty())
+      co_return attempt.fail_timeout("no " + quoted(wanted) + ", only: " + received);
+    if (size < 0) co_return false;
+    attempt.enter(Phase::transfer);
+    received.append(buffer.data(), static_cast<std::size_t>(size));
+    if (attempt.tracing())
+      attempt.trace(std::string_view(buffer.data(), static_cast<std::size_t>(size)));
+  }
+}
+
+template <class Stream>
+Awaitable<bool> converse(Attempt& attempt, Stream& stream, const TcpSpec& spec) {
+  std::string received;
+  for (const TcpSpec::Step& step : spec.dialogue) {
+    if (!step.send.empty()) {
+      attempt.enter(Phase::send);
+      if (!co_await send(attempt, stream, step.send)) co_return false;
+    }
+    if (!step.expect.empty() && !co_await await_text(attempt, stream, step.expect, received))
+      co_return false;
+  }
+  co_return true;
+}
+
+Awaitable<bool> start_tls(Attempt& attempt, Socket& socket, const TcpSpec& spec) {
+  attempt.enter(Phase::tls);
+  StartTls talk(spec.starttls);
+  std::array<char, 1024> buffer;
+  while (talk.state() == StartTls::State::talking) {
+    if (attempt.is_over()) co_return attempt.fail_timeout("no go-ahead for TLS");
+    const std::string output = talk.take_output();
+    if (!output.empty() && !co_await send(attempt, socket, output)) co_return false;
+    const std::ptrdiff_t size = co_await receive(attempt, socket, std::span<char>(buffer));
+    if (size < 0) co_return false;
+    if (size == 0)
+      co_return attempt.critical(Reason::reset, "the connection was closed during STARTTLS");
+    const std::string_view bytes(buffer.data(), static_cast<std::size_t>(size));
+    if (attempt.tracing()) attempt.trace(bytes);
+    talk.feed(bytes);
+  }
+  if (talk.state() == StartTls::State::failed)
+    co_return attempt.critical(talk.reason(), talk.problem());
+  co_return true;
+}
+
+// The first certificate of the chain to expire decides.
+bool judge_certificates(Attempt& attempt, const TcpSpec& spec, ssl_st* session) {
+  const auto soonest = soonest_expiry(session);
+  if (!soonest) return true;
+  attempt.add_value("chain_days", soonest->days);
+  const auto below = [&soonest](const std::optional<double>& limit) {
+    return limit && soonest->days < *limit;
+  };
+  const bool critical = below(spec.certificate_critical_days);
+  if (!critical && !below(spec.certificate_warning_days)) return true;
+  char days[32];
+  std::snprintf(days, sizeof days, "%.1f", soonest->days);
+  attempt.enter(Phase::tls);
+  return attempt.fail(critical ? Status::critical : Status::warning, Reason::threshold,
+                      "the certificate of " + soonest->subject + " expires in " + days + " days");
+}
+
+Awaitable<bool> converse_tls(Attempt& attempt, Socket& socket, const TcpSpec& spec) {
+  if (!spec.starttls.empty() && !co_await start_tls(attempt, socket, spec)) co_return false;
+  TlsWish wish;
+  wish.verify = spec.tls_verify;
+  wish.ca_file = spec.tls_ca_file;
+  wish.server_name = spec.tls_server_name.empty() ? spec.host : spec.tls_server_name;
+  std::optional<TlsStream> stream;
+  if (!co_await handshake(attempt, socket, wish, stream)) co_return false;
+  if (!co_await converse(attempt, *stream, spec)) co_return false;
+  co_return judge_certificates(attempt, spec, stream->native_handle());
+}
+
+}  // namespace
+
+Awaitable<void> probe_tcp(Attempt& attempt, const TcpSpec& spec) {
+  Addresses addresses;
+  if (!co_await resolve(attempt, spec.host, addresses)) co_return;
+  Connection connection(attempt);
+  if (!co_await connect(attempt, connection.socket(), addresses, spec.port)) co_return;
+  const bool encrypted = spec.tls || !spec.starttls.empty();
+  const bool answered = encrypted ? co_await converse_tls(attempt, connection.socket(), spec)
+                                  : co_await converse(attempt, connection.socket(), spec);
+  if (answered) attempt.succeed();
+}
+
+}  // namespace firebreak::probes

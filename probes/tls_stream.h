@@ -1,0 +1,27 @@
+// The TLS handshake of a probe, on a connection that is there.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include <boost/asio/ssl/stream.hpp>
+
+#include "probes/attempt.h"
+#include "probes/stream.h"
+
+namespace firebreak::probes {
+
+using TlsStream = boost::asio::ssl::stream<Socket&>;
+
+struct TlsWish {
+  bool verify = true;
+  std::string ca_file;      // empty: the system's
+  std::string server_name;  // for SNI and for the certificate
+};
+
+// Phase tls; yields value "certificate_days". `stream` must live as long as it is used, `socket`
+// longer.
+Awaitable<bool> handshake(Attempt& attempt, Socket& socket, const TlsWish& wish,
+                          std::optional<TlsStream>& stream);
+
+}  // namespace firebreak::probes
