@@ -360,6 +360,27 @@ void add_tcp(CLI::App& group, Context& context) {
   });
 }
 
+void add_dns(CLI::App& group, Context& context) {
+  const Kind dns = add_kind(group, "dns", "NAME", "a question to a DNS server");
+  const auto flags = dns.flags;
+  add_text(*dns.command, flags, "--type", "type",
+           "A (the default), AAAA, CNAME, MX, NS, PTR, SOA, SRV or TXT");
+  add_text(*dns.command, flags, "--server", "server", "HOST[:PORT]; default this host's own");
+  add_text(*dns.command, flags, "--rcode", "rcode", "what it must be, default NOERROR");
+  dns.command->add_option_function<std::vector<std::string>>(
+      "--answers",
+      [flags](const std::vector<std::string>& answers) {
+        flags->keys["answers"] = boost::json::array(answers.begin(), answers.end());
+      },
+      "must be among the answers; may be repeated");
+  dns.command->add_flag_callback(
+      "--exact", [flags] { flags->keys["exact"] = true; }, "and there must be no others");
+  dns.command->callback([&context, flags] {
+    flags->keys["name"] = flags->target;
+    probe(context, *flags, "dns", flags->keys);
+  });
+}
+
 }  // namespace
 
 void add_probe_command(CLI::App& app, Context& context) {
@@ -369,6 +390,7 @@ void add_probe_command(CLI::App& app, Context& context) {
   add_servers(*group, context);
   add_queues(*group, context);
   add_tcp(*group, context);
+  add_dns(*group, context);
 }
 
 }  // namespace firebreak::cli

@@ -3,6 +3,8 @@
 
 #include <array>
 
+#include "common/limits.h"
+
 namespace firebreak {
 namespace {
 
@@ -36,6 +38,10 @@ std::string describe(const QueueSpec& queue) {
 std::string describe(const TcpSpec& tcp) {
   return endpoint(tcp.host, tcp.port);
 }
+std::string describe(const DnsSpec& dns) {
+  const std::string question = dns.type + " " + dns.name;
+  return dns.server.empty() ? question : question + " at " + endpoint(dns.server, dns.port);
+}
 
 struct KindNames {
   const char* operator()(const HttpSpec&) const { return "http"; }
@@ -43,6 +49,7 @@ struct KindNames {
   const char* operator()(const RedisSpec&) const { return "redis"; }
   const char* operator()(const QueueSpec&) const { return "queue"; }
   const char* operator()(const TcpSpec&) const { return "tcp"; }
+  const char* operator()(const DnsSpec&) const { return "dns"; }
 };
 
 }  // namespace
@@ -62,6 +69,33 @@ std::span<const std::string> postgres_sslmodes() {
 std::span<const std::string> starttls_protocols() {
   static const std::array<std::string, 3> kProtocols{"imap", "postgres", "smtp"};
   return kProtocols;
+}
+
+std::span<const std::string> dns_types() {
+  static const std::array<std::string, 9> kTypes{"A",   "AAAA", "CNAME", "MX", "NS",
+                                                 "PTR", "SOA",  "SRV",   "TXT"};
+  return kTypes;
+}
+
+std::span<const std::string> dns_rcodes() {
+  static const std::array<std::string, 11> kRcodes{"NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN",
+                                                   "NOTIMP",  "REFUSED", "YXDOMAIN", "YXRRSET",
+                                                   "NXRRSET", "NOTAUTH", "NOTZONE"};
+  return kRcodes;
+}
+
+bool is_dns_name(std::string_view text) {
+  if (text == ".") return true;
+  if (text.ends_with('.')) text.remove_suffix(1);
+  if (text.empty() || text.size() > limits::kDnsNameBytesMax) return false;
+  std::size_t label = 0;
+  for (const char c : text) {
+    if (c == '.' && label == 0) return false;
+    if (c <= ' ' || c >= 0x7f || c == '\\') return false;
+    label = c == '.' ? 0 : label + 1;
+    if (label > limits::kDnsLabelBytesMax) return false;
+  }
+  return label > 0;
 }
 
 bool is_status_pattern(std::string_view text) {

@@ -111,7 +111,20 @@ struct TcpSpec {
   friend bool operator==(const TcpSpec&, const TcpSpec&) = default;
 };
 
-using KindSpec = std::variant<HttpSpec, PostgresSpec, RedisSpec, QueueSpec, TcpSpec>;
+// One question to a DNS server. OK when the answer has `rcode`, at least one record of that type
+// where that is NOERROR, and all of `answers`.
+struct DnsSpec {
+  std::string name;        // is_dns_name(); for PTR an address, too
+  std::string type = "A";  // one of dns_types()
+  std::string server;      // name or address; empty: the first of the host's own that answers
+  std::uint16_t port = 53;
+  std::string rcode = "NOERROR";     // one of dns_rcodes()
+  std::vector<std::string> answers;  // as zone files have them: "10 mail.example.com"
+  bool exact = false;                // and no others
+  friend bool operator==(const DnsSpec&, const DnsSpec&) = default;
+};
+
+using KindSpec = std::variant<HttpSpec, PostgresSpec, RedisSpec, QueueSpec, TcpSpec, DnsSpec>;
 
 // Fast re-probes before a change of verdict is believed.
 struct Confirm {
@@ -132,8 +145,12 @@ struct ProbeSpec {
 [[nodiscard]] std::span<const std::string> http_methods();
 [[nodiscard]] std::span<const std::string> postgres_sslmodes();
 [[nodiscard]] std::span<const std::string> starttls_protocols();
+[[nodiscard]] std::span<const std::string> dns_types();
+[[nodiscard]] std::span<const std::string> dns_rcodes();  // by number (RFC 1035, 4.1.1; RFC 2136)
 [[nodiscard]] bool is_status_pattern(std::string_view text);  // "200", "2xx"
-[[nodiscard]] bool is_header_name(std::string_view text);     // a token of RFC 9110, 5.6.2
+// Absolute, with or without its last dot; ASCII without blanks: other letters as punycode.
+[[nodiscard]] bool is_dns_name(std::string_view text);
+[[nodiscard]] bool is_header_name(std::string_view text);  // a token of RFC 9110, 5.6.2
 
 [[nodiscard]] const char* kind_name(const KindSpec& kind);  // "http": its key in YAML
 [[nodiscard]] std::string describe_target(

@@ -231,8 +231,8 @@ void read_confirm(const Node& node, Confirm& confirm, Problems& problems) {
 }  // namespace
 
 std::span<const std::string> kind_words() {
-  static const std::array<std::string, 5> kWords{"http", "postgres", "redis", "queue",  //
-                                                 "tcp"};
+  static const std::array<std::string, 6> kWords{"http", "postgres", "redis", "queue",  //
+                                                 "tcp",  "dns"};
   return kWords;
 }
 
@@ -308,6 +308,8 @@ std::optional<KindSpec> read_kind(MapReader& reader, Problems& problems) {
     spec = read_redis(kind->value, problems);
   } else if (kind->key.text() == "tcp") {
     spec = probe_yaml::read_tcp(kind->value, problems);
+  } else if (kind->key.text() == "dns") {
+    spec = probe_yaml::read_dns(kind->value, problems);
   } else {
     spec = read_queue(kind->value, problems);
   }

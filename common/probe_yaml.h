@@ -6,6 +6,7 @@
 //   {postgres: db:5432}   {redis: {host: cache, password_file: /etc/firebreak/secrets/redis}}
 //   {queue: {redis: cache:6379, list: emergency, critical: 10}}
 //   {tcp: {host: mail, port: 25, starttls: smtp, certificate_warning_days: 14}}
+//   {dns: {name: example.com, type: MX, answers: 10 mail.example.com}}
 #pragma once
 
 #include <optional>

@@ -1,4 +1,4 @@
-// TCP with its dialogue and its TLS, from YAML.
+// TCP with its dialogue and its TLS, and DNS, from YAML.
 #include "common/probe_yaml_net.h"
 
 #include <utility>
@@ -62,6 +62,28 @@ void read_tls(MapReader& reader, TcpSpec& tcp, Problems& problems) {
                      about.label() + " is about TLS; say 'tls: true' or 'starttls' beside it");
 }
 
+void read_dns_name(const Node& node, DnsSpec& dns, Problems& problems) {
+  if (!node) return;
+  read_text(node, dns.name, problems);
+  if (!is_dns_name(dns.name))
+    problems.error(
+        node.place(),
+        "not a name that can be asked for: at most 253 bytes of ASCII, labels of at most "
+        "63, other letters as punycode (xn--...)");
+}
+
+void read_answers(const Node& node, DnsSpec& dns, Problems& problems) {
+  if (!node) return;
+  const auto answers = node.as_list_or_one(problems);
+  check_count(node, answers.size(), limits::kDnsExpectedMax, problems);
+  dns.answers.reserve(answers.size());
+  for (const Node& item : answers) {
+    std::string answer;
+    read_lines(item, answer, problems);
+    dns.answers.push_back(std::move(answer));
+  }
+}
+
 }  // namespace
 
 TcpSpec read_tcp(const Node& node, Problems& problems) {
@@ -78,6 +100,31 @@ TcpSpec read_tcp(const Node& node, Problems& problems) {
   }
   if (tcp.port == 0) problems.error(node.place(), "no port; write the target as host:port");
   return tcp;
+}
+
+DnsSpec read_dns(const Node& node, Problems& problems) {
+  DnsSpec dns;
+  if (node.kind() == yaml::Kind::scalar) {
+    read_dns_name(node, dns, problems);
+    return dns;
+  }
+  MapReader reader(node, "a dns question", problems);
+  read_dns_name(reader.required("name"), dns, problems);
+  if (const auto index = reader.optional("type").as_word(problems, dns_types()))
+    dns.type = dns_types()[*index];
+  if (const Node server = reader.optional("server"))
+    read_endpoint(server, dns.server, dns.port, problems);
+  if (const auto index = reader.optional("rcode").as_word(problems, dns_rcodes()))
+    dns.rcode = dns_rcodes()[*index];
+  const Node answers = reader.optional("answers");
+  read_answers(answers, dns, problems);
+  const Node exact = reader.optional("exact");
+  if (const auto wanted = exact.as_bool(problems)) dns.exact = *wanted;
+  if (exact && !answers)
+    problems.error(exact.name_place(), "'exact' is about 'answers', and there are none");
+  if (answers && dns.rcode != "NOERROR")
+    problems.error(answers.name_place(), "an answer with " + dns.rcode + " has no records");
+  return dns;
 }
 
 }  // namespace firebreak::probe_yaml

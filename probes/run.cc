@@ -11,6 +11,7 @@
 #include <boost/asio/post.hpp>
 
 #include "probes/attempt.h"
+#include "probes/dns.h"
 #include "probes/http.h"
 #include "probes/postgres.h"
 #include "probes/queue.h"
@@ -37,6 +38,7 @@ struct KindRunner {
   Awaitable<void> operator()(const QueueSpec& spec) const {
     return probes::probe_queue(attempt, spec);
   }
+  Awaitable<void> operator()(const DnsSpec& spec) const { return probes::probe_dns(attempt, spec); }
   Awaitable<void> operator()(const TcpSpec& spec) const { return probes::probe_tcp(attempt, spec); }
 };
 

@@ -108,6 +108,18 @@ v1::TcpSpec tcp_to_proto(const TcpSpec& spec) {
   return message;
 }
 
+v1::DnsSpec dns_to_proto(const DnsSpec& spec) {
+  v1::DnsSpec message;
+  message.set_name(spec.name);
+  message.set_type(spec.type);
+  message.set_server(spec.server);
+  message.set_port(spec.port);
+  message.set_rcode(spec.rcode);
+  for (const std::string& answer : spec.answers) message.add_answers(answer);
+  message.set_exact(spec.exact);
+  return message;
+}
+
 struct KindToProto {
   v1::ProbeSpec& message;
   void operator()(const HttpSpec& spec) const { *message.mutable_http() = http_to_proto(spec); }
@@ -117,6 +129,7 @@ struct KindToProto {
   void operator()(const RedisSpec& spec) const { *message.mutable_redis() = redis_to_proto(spec); }
   void operator()(const QueueSpec& spec) const { *message.mutable_queue() = queue_to_proto(spec); }
   void operator()(const TcpSpec& spec) const { *message.mutable_tcp() = tcp_to_proto(spec); }
+  void operator()(const DnsSpec& spec) const { *message.mutable_dns() = dns_to_proto(spec); }
 };
 
 // A path of a file on the agent's host, "credential:NAME", or nothing.
@@ -286,6 +299,29 @@ TcpSpec tcp_from_proto(Checker& check, const v1::TcpSpec& message) {
   return spec;
 }
 
+DnsSpec dns_from_proto(Checker& check, const v1::DnsSpec& message) {
+  DnsSpec spec;
+  check.require(is_dns_name(message.name()), "DnsSpec.name", "is not a name that can be asked for");
+  check.require(is_one_of(message.type(), dns_types()), "DnsSpec.type", not_one_of(dns_types()));
+  check.line(message.server(), limits::kHostBytesMax, "DnsSpec.server");
+  spec.port = checked_port(check, message.port(), "DnsSpec.port");
+  check.require(is_one_of(message.rcode(), dns_rcodes()), "DnsSpec.rcode",
+                not_one_of(dns_rcodes()));
+  const auto answers = static_cast<std::size_t>(message.answers_size());
+  if (check.count(answers, limits::kDnsExpectedMax, "DnsSpec.answers"))
+    spec.answers.reserve(answers);
+  for (const std::string& answer : message.answers()) {
+    check.text(answer, limits::kTextBytesMax, "DnsSpec.answers");
+    spec.answers.push_back(answer);
+  }
+  spec.name = message.name();
+  spec.type = message.type();
+  spec.server = message.server();
+  spec.rcode = message.rcode();
+  spec.exact = message.exact();
+  return spec;
+}
+
 }  // namespace
 
 v1::ProbeSpec to_proto(const ProbeSpec& spec) {
@@ -316,6 +352,9 @@ Result<ProbeSpec> from_proto(const v1::ProbeSpec& message) {
       break;
     case v1::ProbeSpec::kTcp:
       spec.kind = tcp_from_proto(check, message.tcp());
+      break;
+    case v1::ProbeSpec::kDns:
+      spec.kind = dns_from_proto(check, message.dns());
       break;
     case v1::ProbeSpec::KIND_NOT_SET:
       check.require(false, "ProbeSpec.kind", "is missing, or unknown to this version");

@@ -165,7 +165,9 @@ std::vector<Key> kinds() {
        "one kind", "asks a Redis server", "cache:6379"},
       {"queue", object("queue", "[map](probes.md#queue)"), "one kind", "the length of a queue", ""},
       {"tcp", any_of({text("`host:port`"), object("tcp", "[map](probes.md#tcp)")}), "one kind",
-       "connects, with TLS and a dialogue if wanted", "mail:25"}};
+       "connects, with TLS and a dialogue if wanted", "mail:25"},
+      {"dns", any_of({text("name"), object("dns", "[map](probes.md#dns)")}), "one kind",
+       "asks a DNS server", "www.example.com"}};
 }
 
 std::vector<Object> probes() {
@@ -330,6 +332,25 @@ std::vector<Object> tcp() {
         {"expect", text(), "nothing",
          "text that must come after what the step before has found, whatever is around it",
          "+PONG"}}}};
+}
+
+std::vector<Object> dns() {
+  return {{"dns",
+           "a question to a DNS server, and what its answer must be",
+           {{"name", text("name", limits::kDnsNameBytesMax), "required",
+             "short: `dns: name`; it is taken as it is, without search domains; for `PTR` an "
+             "address, too",
+             "www.example.com"},
+            {"type", words(all(dns_types())), "`A`", "which records", "A"},
+            {"server", text("`host` or `host:port`"), "the first of the host's own that answers",
+             "who is asked", "ns.example.com:53"},
+            {"rcode", words(all(dns_rcodes())), "`NOERROR`", "what it must be", "NOERROR"},
+            {"answers", list_or_one(text("record")), "none",
+             "must all be there, as zone files have them: `10 mail.example.com`; at most 64",
+             "192.0.2.1"},
+            {"exact", boolean(), "false", "whether there must be no others", "true"}},
+           {},
+           {{"exact", "answers"}}}};
 }
 
 Object rule() {
@@ -583,7 +604,7 @@ const File& policy_keys() {
               {policy_file(), severity(), fact(), service(), http(), postgres(), redis(), queue(),
                rule(), no_data()}};
     for (auto&& group :
-         {receivers(), probes(), tcp(), actions(), playbooks(), checks(), scope(), people()})
+         {receivers(), probes(), tcp(), dns(), actions(), playbooks(), checks(), scope(), people()})
       file.objects.insert(file.objects.end(), group.begin(), group.end());
     return file;
   }();

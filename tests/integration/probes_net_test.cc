@@ -1,11 +1,14 @@
-// Probes of TCP, TLS and STARTTLS, of real servers, healthy and hurt.
+// Probes of TCP, TLS, STARTTLS and DNS, of real servers, healthy and hurt.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <fstream>
+#include <memory>
 #include <optional>
+#include <sstream>
 
 #include <boost/asio/io_context.hpp>
 
@@ -184,6 +187,140 @@ TEST_F(TlsProbe, PostgresWithoutTls) {
   spec.starttls = "postgres";
 
   expect_verdict(run(spec), Status::critical, Reason::tls, Phase::tls);
+}
+
+// --- DNS -----------------------------------------------------------------------------------------
+
+constexpr const char* kZone = R"(
+server:
+  directory: ""
+  chroot: ""
+  username: ""
+  pidfile: ""
+  use-syslog: no
+  do-daemonize: no
+  do-ip6: no
+  num-threads: 1
+  module-config: "iterator"
+  local-zone: "example.com." static
+  local-data: "www.example.com. 60 IN A 192.0.2.1"
+  local-data: "www.example.com. 120 IN A 192.0.2.2"
+  local-data: "www.example.com. IN AAAA 2001:db8::1"
+  local-data: "alias.example.com. IN CNAME www.example.com."
+  local-data: "example.com. IN NS ns1.example.com."
+  local-data: "example.com. IN SOA ns1.example.com. root.example.com. 7 3600 600 86400 300"
+  local-data: "example.com. IN MX 10 mail.example.com."
+  local-data: "example.com. IN MX 20 Backup.Example.com."
+  local-data: "_sip._tcp.example.com. IN SRV 1 2 5060 sip.example.com."
+  local-data: 'text.example.com. IN TXT "v=spf1 " "-all"'
+  local-data-ptr: "192.0.2.1 www.example.com"
+  local-data-ptr: "2001:db8::1 www.example.com"
+  local-zone: "refused.example." refuse
+)";
+
+class DnsProbe : public ::testing::Test {
+ protected:
+  static OtherServer::Command unbound() {
+    return [](const std::string& port, const TempDir& folder) {
+      std::string zone = std::string(kZone) + "  interface: 127.0.0.1@" + port + "\n";
+      // An answer that no datagram of 512 bytes holds.
+      for (int i = 0; i < 40; ++i)
+        zone.append("  local-data: \"many.example.com. IN A 192.0.2.")
+            .append(std::to_string(100 + i))
+            .append("\"\n");
+      std::ofstream(folder / "unbound.conf") << zone;
+      return std::vector<std::string>{"unbound", "-d", "-p", "-c", folder / "unbound.conf"};
+    };
+  }
+  static void SetUpTestSuite() { server_ = std::make_unique<OtherServer>(unbound()); }
+  static void TearDownTestSuite() { server_.reset(); }
+
+  static DnsSpec asking(const std::string& name, const std::string& type) {
+    DnsSpec spec;
+    spec.name = name;
+    spec.type = type;
+    spec.server = "127.0.0.1";
+    spec.port = server_->port();
+    return spec;
+  }
+  // What dig says, one record a line.
+  static std::vector<std::string> dig(const std::string& name, const std::string& type) {
+    std::istringstream text(testing::run_program(
+        {"dig", "+short", "@127.0.0.1", "-p", std::to_string(server_->port()), name, type}));
+    std::vector<std::string> lines;
+    for (std::string line; std::getline(text, line);) lines.push_back(line);
+    return lines;
+  }
+
+  static std::unique_ptr<OtherServer> server_;
+};
+
+std::unique_ptr<OtherServer> DnsProbe::server_;
+
+TEST_F(DnsProbe, SeesWhatDigSees) {
+  const std::pair<const char*, const char*> questions[] = {
+      {"www.example.com", "A"},         {"WWW.example.com.", "AAAA"},
+      {"alias.example.com", "CNAME"},   {"example.com", "NS"},
+      {"example.com", "SOA"},           {"example.com", "MX"},
+      {"_sip._tcp.example.com", "SRV"}, {"many.example.com", "A"},
+      {"1.2.0.192.in-addr.arpa", "PTR"}};
+  for (const auto& [name, type] : questions) {
+    SCOPED_TRACE(std::string(name) + " " + type);
+    DnsSpec spec = asking(name, type);
+    spec.answers = dig(name, type);
+    spec.exact = true;
+    ASSERT_FALSE(spec.answers.empty());
+
+    const Observation result = run(spec);
+
+    expect_ok(result);
+    EXPECT_EQ(value_of(result, "answers"), static_cast<double>(spec.answers.size()));
+  }
+}
+
+TEST_F(DnsProbe, AddressesAreAskedForTheirNames) {
+  for (const char* address : {"192.0.2.1", "2001:db8::1"}) {
+    DnsSpec spec = asking(address, "PTR");
+    spec.answers = {"www.example.com."};
+    expect_ok(run(spec));
+  }
+}
+
+TEST_F(DnsProbe, TextIsJoined) {
+  DnsSpec spec = asking("text.example.com", "TXT");
+  spec.answers = {"v=spf1 -all"};
+  spec.exact = true;
+
+  expect_ok(run(spec));
+}
+
+TEST_F(DnsProbe, SaysWhatTheServerSays) {
+  DnsSpec refused = asking("www.refused.example", "A");
+  DnsSpec expected = refused;
+  expected.rcode = "REFUSED";
+
+  expect_verdict(run(asking("no.example.com", "A")), Status::critical, Reason::missing,
+                 Phase::first_byte);
+  expect_verdict(run(asking("www.example.com", "MX")), Status::critical, Reason::missing,
+                 Phase::first_byte);
+  const Observation no = run(refused);
+  expect_verdict(no, Status::critical, Reason::status, Phase::first_byte);
+  EXPECT_EQ(no.evidence, "REFUSED, not NOERROR");
+  expect_ok(run(expected));
+}
+
+TEST_F(DnsProbe, TellsFrozenKilledAndHealthyApart) {
+  OtherServer server(unbound());
+  DnsSpec spec = asking("www.example.com", "A");
+  spec.port = server.port();
+
+  expect_ok(run(spec));
+  server.freeze();
+  expect_verdict(run(spec, kBrief), Status::critical, Reason::timeout, Phase::first_byte);
+  server.thaw();
+  expect_ok(run(spec));
+  server.kill();
+  expect_verdict(run(spec), Status::critical, Reason::refused, Phase::first_byte);
 }
 
 }  // namespace

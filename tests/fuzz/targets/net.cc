@@ -1,10 +1,11 @@
-// What peers send to the probes that speak a protocol of their own: STARTTLS.
+// What peers send to the probes that speak a protocol of their own: STARTTLS, DNS.
 //
 // The first byte says which.
 #include <algorithm>
 
 #include "common/limits.h"
 #include "common/probe_spec.h"
+#include "probes/dns_message.h"
 #include "probes/starttls.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -42,12 +43,59 @@ void starttls(std::string_view bytes) {
   }
 }
 
+// A type, and behind it the answer; its id and question become those that were asked.
+void dns(std::string_view bytes) {
+  Numbers numbers(bytes);
+  const std::string type =
+      dns_types()[numbers.number(static_cast<std::uint32_t>(dns_types().size()))];
+  constexpr std::uint16_t kId = 0x1234;
+  const probes::DnsQuestion question{"www.example.com", probes::dns_type_number(type)};
+  const std::string query = probes::dns_query(kId, question);
+  std::string message(numbers.rest());
+  (void)probes::parse_dns_answer(message, kId, question);
+  if (message.size() >= 12) message.replace(12, 0, query.substr(12));
+  message.replace(0, std::min<std::size_t>(2, message.size()), query.substr(0, 2));
+  const auto answer = probes::parse_dns_answer(message, kId, question);
+  if (!answer) return expect(!answer.error().message.empty(), "an error says why");
+  expect(answer->records.size() <= limits::kDnsAnswersMax, "records are bounded");
+  for (const probes::DnsRecord& record : answer->records) {
+    // Each byte may become four, in three places of a record: its own name, and two of a SOA.
+    expect(record.name.size() <= 1020 && record.data.size() <= 66000, "texts are bounded");
+    for (const char c : record.name) expect(c > ' ' && c < 0x7f, "a name is plain", record.name);
+  }
+  for (const probes::DnsRecord& record : probes::records_for(*answer, question))
+    expect(probes::dns_data(record.data, question.type) == record.data,
+           "what was read can be expected", record.data);
+}
+
+void resolv_conf(std::string_view bytes) {
+  const auto servers = probes::nameservers_of(bytes);
+  expect(!servers.empty() && servers.size() <= 3, "there is a server, and there are not many");
+  for (const std::string& server : servers) expect_safe(server, false, "a server's address");
+}
+
+void name(std::string_view bytes) {
+  if (!is_dns_name(bytes)) return;
+  for (const std::uint16_t type : {1, 12}) {
+    const std::string asked = probes::dns_name(bytes, type);
+    const std::string query = probes::dns_query(1, {asked, type});
+    expect(query.size() <= 12 + 255 + 4, "a query is small", asked);
+    std::string reply = query;
+    reply[2] = static_cast<char>(0x80);
+    expect(static_cast<bool>(probes::parse_dns_answer(reply, 1, {asked, type})),
+           "what is asked reads back", asked);
+  }
+}
+
 }  // namespace
 
 void run(std::string_view input) {
   if (input.empty()) return;
   const std::string_view bytes = input.substr(1);
   if (input[0] == 's') starttls(bytes);
+  if (input[0] == 'd') dns(bytes);
+  if (input[0] == 'r') resolv_conf(bytes);
+  if (input[0] == 'n') name(bytes);
 }
 
 }  // namespace firebreak::fuzz

@@ -41,6 +41,12 @@ std::string steps(std::size_t count) {
   return text + "]";
 }
 
+std::string words(std::size_t count) {
+  std::string text = "[";
+  for (std::size_t i = 0; i < count; ++i) text += "a, ";
+  return text + "]";
+}
+
 TEST(ProbeYaml, AcceptsWhatTravelsUpToEveryBound) {
   const std::string host(limits::kHostBytesMax, 'h');
   for (const std::string& text : {
@@ -58,6 +64,11 @@ TEST(ProbeYaml, AcceptsWhatTravelsUpToEveryBound) {
            std::string("tcp: {host: ::1, port: 25, starttls: smtp, tls_verify: false, "
                        "tls_ca_file: /ca, tls_server_name: mail, certificate_warning_days: 14, "
                        "certificate_critical_days: 0.5, dialogue: {send: \"QUIT\\r\\n\"}}"),
+           std::string("dns: example.com."),
+           "dns: {name: a.b, type: PTR, server: '[::1]:5353', rcode: NOERROR, exact: true, "
+           "answers: " +
+               words(limits::kDnsExpectedMax) + "}",
+           std::string("dns: {name: ., type: NS, server: ::1, rcode: SERVFAIL}"),
            std::string("{http: 'http://h/', every: 24h, timeout: 300s, confirm: {attempts: 10, "
                        "every: 24h}}"),
        }) {
@@ -98,6 +109,16 @@ TEST(ProbeYaml, RefusesWhatNoAgentWouldTake) {
            std::string("tcp: {host: h, port: 1, tls_verify: false}"),
            std::string("tcp: {host: h, port: 1, certificate_warning_days: 3}"),
            std::string("tcp: {host: h, port: 1, tls: true, certificate_warning_days: -1}"),
+           std::string("dns: a..b"),
+           "dns: " + std::string(limits::kDnsLabelBytesMax + 1, 'a'),
+           std::string("dns: {type: A}"),
+           std::string("dns: {name: a, type: ANY}"),
+           std::string("dns: {name: a, server: 'h:0'}"),
+           std::string("dns: {name: a, rcode: nxdomain}"),
+           std::string("dns: {name: a, exact: true}"),
+           std::string("dns: {name: a, rcode: NXDOMAIN, answers: 192.0.2.1}"),
+           std::string("dns: {name: a, answers: \"a\\0b\"}"),
+           "dns: {name: a, answers: " + words(limits::kDnsExpectedMax + 1) + "}",
            std::string("{http: 'http://h/', every: 25h}"),
            std::string("{http: 'http://h/', confirm: {every: 25h}}"),
            std::string("{http: 'http://h/', confirm: {attempts: 11}}"),

@@ -65,6 +65,10 @@ TcpSpec a_tcp_spec() {
   return spec;
 }
 
+DnsSpec a_dns_spec() {
+  return {"example.com", "MX", "::1", 5353, "NOERROR", {"10 mail", "20 more"}, true};
+}
+
 ProbeSpec a_spec(KindSpec kind) {
   return {std::move(kind), milliseconds(500), milliseconds(400), {3, milliseconds(20)}};
 }
@@ -99,7 +103,7 @@ TEST(WireSpec, EveryKindArrivesAsItWasSent) {
                               {QueueSpec::HttpJson{an_http_spec(), "body.n"}, {}, 10},
                               {QueueSpec::SqlCount{a_postgres_spec()}, 5, {}}};
   const KindSpec kinds[] = {an_http_spec(), a_postgres_spec(), a_redis_spec(), queues[0],
-                            queues[1],      queues[2],         a_tcp_spec()};
+                            queues[1],      queues[2],         a_tcp_spec(),   a_dns_spec()};
 
   for (const KindSpec& kind : kinds) {
     const auto back = from_proto(to_proto(a_spec(kind)));
@@ -231,6 +235,20 @@ TEST(WireSpec, RefusesTcpThatBreaksARule) {
         [&](auto& m) { tcp(m).set_certificate_warning_days(nan); }},
        {"TcpSpec.certificate_critical_days",
         [&](auto& m) { tcp(m).set_certificate_critical_days(nan); }}});
+}
+
+TEST(WireSpec, RefusesDnsThatBreaksARule) {
+  const auto dns = [](auto& m) -> v1::DnsSpec& { return *m.mutable_dns(); };
+  expect_refused(a_spec(a_dns_spec()),
+                 {{"DnsSpec.name", [&](auto& m) { dns(m).set_name("a..b"); }},
+                  {"DnsSpec.type", [&](auto& m) { dns(m).set_type("ANY"); }},
+                  {"DnsSpec.server", [&](auto& m) { dns(m).set_server("a\nb"); }},
+                  {"DnsSpec.port", [&](auto& m) { dns(m).set_port(0); }},
+                  {"DnsSpec.rcode", [&](auto& m) { dns(m).set_rcode(""); }},
+                  {"DnsSpec.answers", [&](auto& m) { dns(m).set_answers(0, "\xff"); }},
+                  {"DnsSpec.answers", [&](auto& m) {
+                     while (dns(m).answers_size() < 65) dns(m).add_answers("a");
+                   }}});
 }
 
 TEST(WireKey, ArrivesOrIsRefusedByField) {
