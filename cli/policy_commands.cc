@@ -5,11 +5,11 @@
 #include <memory>
 
 #include "agent/actuator/actions_file.h"
-#include "agent/actuator/decide.h"
 #include "cli/commands.h"
 #include "cli/policy_diff_text.h"
 #include "cli/terminal.h"
 #include "common/limits.h"
+#include "common/programs/program.h"
 #include "common/text.h"
 #include "common/time.h"
 #include "common/yaml.h"
@@ -71,10 +71,12 @@ json::object to_json(const policy::Loaded& loaded) {
 policy::HostEntries entries_of(const actuator::AllowList& allowed) {
   policy::HostEntries entries;
   for (const auto& [name, action] : allowed)
-    entries.emplace(name, policy::HostEntry{action.timeout, [action](const auto& parameters) {
-                                              return actuator::parameters_problem(parameters,
-                                                                                  action);
-                                            }});
+    entries.emplace(
+        name, policy::HostEntry{action.timeout,
+                                [owner = "action '" + name + "'",
+                                 parameters = action.parameters](const programs::Values& values) {
+                                  return programs::values_problem(owner, parameters, values);
+                                }});
   return entries;
 }
 

@@ -1,6 +1,7 @@
 // How a probe's target is named to people, and the words that a definition may hold.
 #include "common/probe_spec.h"
 
+#include <algorithm>
 #include <array>
 
 #include "common/limits.h"
@@ -96,6 +97,19 @@ bool is_dns_name(std::string_view text) {
     if (label > limits::kDnsLabelBytesMax) return false;
   }
   return label > 0;
+}
+
+bool is_unit_name(std::string_view name) {
+  constexpr std::string_view kCharacters =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:_.@-\\";
+  constexpr std::array<std::string_view, 8> kTypes{".service", ".socket", ".target",    ".timer",
+                                                   ".path",    ".mount",  ".automount", ".slice"};
+  if (name.size() > 255 || name.starts_with('-') ||
+      name.find_first_not_of(kCharacters) != std::string_view::npos)
+    return false;
+  return std::any_of(kTypes.begin(), kTypes.end(), [name](std::string_view type) {
+    return name.size() > type.size() && name.ends_with(type);
+  });
 }
 
 bool is_status_pattern(std::string_view text) {

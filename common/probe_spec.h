@@ -147,6 +147,7 @@ struct ProbeSpec {
 [[nodiscard]] std::span<const std::string> starttls_protocols();
 [[nodiscard]] std::span<const std::string> dns_types();
 [[nodiscard]] std::span<const std::string> dns_rcodes();  // by number (RFC 1035, 4.1.1; RFC 2136)
+[[nodiscard]] bool is_unit_name(std::string_view text);   // nginx.service, with its type
 [[nodiscard]] bool is_status_pattern(std::string_view text);  // "200", "2xx"
 // Absolute, with or without its last dot; ASCII without blanks: other letters as punycode.
 [[nodiscard]] bool is_dns_name(std::string_view text);

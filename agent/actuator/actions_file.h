@@ -3,20 +3,15 @@
 
 #include <sys/types.h>
 
-#include <cstddef>
-#include <optional>
 #include <string>
 
 #include "agent/actuator/action.h"
+#include "common/programs/files.h"
 #include "common/yaml.h"
 
 namespace firebreak::actuator {
 
-struct ActionsFolder {
-  AllowList allowed;              // of the files without a mistake only
-  std::size_t files = 0;          // *.yaml
-  std::size_t files_refused = 0;  // of these, because of mistakes
-};
+using ActionsFolder = programs::Folder<Action>;
 
 // Reads every *.yaml below `path`, in the order of their names; not its subfolders. The folder, the
 // files and every program that runs as the actuator's own user have to belong to `owner` (root in

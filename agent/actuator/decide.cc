@@ -2,10 +2,6 @@
 #include "agent/actuator/decide.h"
 
 #include <algorithm>
-#include <charconv>
-#include <limits>
-
-#include <re2/re2.h>
 
 #include "common/broken.h"
 #include "common/limits.h"
@@ -20,31 +16,10 @@ std::string quoted(std::string_view text) {
   return "'" + escape_line(text, limits::kActionParameterBytesMax) + "'";
 }
 
-// Nothing that escape_line would have to change, but for the backslash.
-bool is_plain_text(std::string_view text) {
-  std::string bare(text);
-  std::erase(bare, '\\');
-  return escape_line(bare, std::numeric_limits<std::size_t>::max()) == bare;
-}
-
-std::optional<std::string> integer_problem(const Integer& range, std::string_view value) {
-  std::int64_t number = 0;
-  const char* end = value.data() + value.size();
-  const auto [stop, error] = std::from_chars(value.data(), end, number);
-  // Only the shortest form: "007", "+7" and "7 " are other texts to a program than to us.
-  if (error != std::errc{} || stop != end || std::to_string(number) != value) {
-    return "is not a whole number";
-  }
-  if (number < range.min || number > range.max) {
-    return "is not between " + std::to_string(range.min) + " and " + std::to_string(range.max);
-  }
-  return std::nullopt;
-}
-
 std::optional<std::string> identity_problem(const Order& order) {
   const std::string& id = order.id.str();
   if (id.empty()) return "the order has no action id";
-  if (id.size() > limits::kActionIdBytesMax || !is_plain_text(id)) {
+  if (id.size() > limits::kActionIdBytesMax || !programs::is_plain_text(id)) {
     return "the action id is longer than " + std::to_string(limits::kActionIdBytesMax) +
            " bytes or holds control characters";
   }
@@ -92,20 +67,14 @@ std::optional<std::string> budget_problem(const Action& action, const Situation&
   return std::nullopt;
 }
 
-// Only a whole argument is ever replaced, and parameters_problem() has looked at the value.
-void fill_in(std::string& argument, const Order& order) {
-  if (const auto name = parameter_reference(argument)) argument = order.parameters.at(*name);
-}
-
 std::vector<std::string> command_line(const Order& order, const Action& action) {
+  std::vector<std::string> argv;
   if (const auto* unit = std::get_if<UnitCommand>(&action.what)) {
-    std::vector<std::string> argv{"/usr/bin/systemctl", "--no-ask-password", unit->verb, "--",
-                                  unit->unit};
-    fill_in(argv.back(), order);
-    return argv;
+    argv = {"/usr/bin/systemctl", "--no-ask-password", unit->verb, "--", unit->unit};
+  } else {
+    argv = std::get<Program>(action.what).argv;
   }
-  std::vector<std::string> argv = std::get<Program>(action.what).argv;
-  for (std::string& argument : argv) fill_in(argument, order);
+  programs::fill_in(argv, order.parameters);
   return argv;
 }
 
@@ -141,58 +110,8 @@ Outcome known_outcome(const ActionId& id, const History::Entry& entry) {
 
 }  // namespace
 
-std::optional<std::string> parameters_problem(const std::map<std::string, std::string>& parameters,
-                                              const Action& action) {
-  for (const auto& [name, value] : parameters) {
-    const auto declared = action.parameters.find(name);
-    if (declared == action.parameters.end()) {
-      return "action '" + action.name + "' has no parameter " + quoted(name);
-    }
-    if (const auto problem = value_problem(declared->second, value)) {
-      return "parameter '" + name + "' of action '" + action.name + "': " + quoted(value) + " " +
-             *problem;
-    }
-  }
-  for (const auto& [name, parameter] : action.parameters) {
-    if (!parameters.contains(name)) {
-      return "parameter '" + name + "' of action '" + action.name + "' is not given";
-    }
-  }
-  return std::nullopt;
-}
-
 bool is_expired(const Order& order, Instant received, Instant now) {
   return now - received >= order.valid_for;
-}
-
-std::optional<std::string> parameter_reference(std::string_view argument) {
-  if (!argument.starts_with("${") || !argument.ends_with("}")) return std::nullopt;
-  const std::string_view name = argument.substr(2, argument.size() - 3);
-  if (!is_valid_name(name)) return std::nullopt;
-  return std::string(name);
-}
-
-std::optional<std::string> unsafe_value(std::string_view value) {
-  if (value.empty()) return "is empty";
-  if (value.size() > limits::kActionParameterBytesMax) {
-    return "is longer than " + std::to_string(limits::kActionParameterBytesMax) + " bytes";
-  }
-  if (value.front() == '-') return "starts with '-', so it could be taken for an option";
-  if (!is_plain_text(value)) return "holds control characters or is not UTF-8";
-  return std::nullopt;
-}
-
-std::optional<std::string> value_problem(const Parameter& parameter, std::string_view value) {
-  if (auto problem = unsafe_value(value)) return problem;
-  if (const auto* words = std::get_if<OneOf>(&parameter)) {
-    const auto& list = words->values;
-    if (std::find(list.begin(), list.end(), value) != list.end()) return std::nullopt;
-    return "is none of " + join_words(list, "or");
-  }
-  if (const auto* range = std::get_if<Integer>(&parameter)) return integer_problem(*range, value);
-  const auto& regex = *std::get<Pattern>(parameter).regex;
-  if (re2::RE2::FullMatch(re2::StringPiece(value.data(), value.size()), regex)) return std::nullopt;
-  return "does not match " + regex.pattern();
 }
 
 Decision decide(const Order& order, const Situation& situation) {
@@ -206,8 +125,10 @@ Decision decide(const Order& order, const Situation& situation) {
   const auto found = situation.allowed.find(order.name);
   if (found == situation.allowed.end()) return Refuse{not_allowed(order.name, situation)};
   const Action& action = found->second;
-  if (auto problem = parameters_problem(order.parameters, action))
+  if (auto problem = programs::values_problem("action '" + action.name + "'", action.parameters,
+                                              order.parameters)) {
     return Refuse{*std::move(problem)};
+  }
   if (auto problem = busy_problem(action, situation)) return Refuse{*std::move(problem)};
   if (auto problem = budget_problem(action, situation)) return Refuse{*std::move(problem)};
   return Start{&action, command_line(order, action)};

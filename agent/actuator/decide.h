@@ -2,8 +2,6 @@
 // and the time go in, the decision comes out.
 #pragma once
 
-#include <map>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -42,17 +40,5 @@ using Decision = std::variant<Start, Refuse, Known>;
 // True once the order's validity is over; it is checked again after the intent has become durable,
 // because a disk may take its time.
 [[nodiscard]] bool is_expired(const Order& order, Instant received, Instant now);
-
-// Why an order with these parameters is refused, or nothing when they fit the action.
-[[nodiscard]] std::optional<std::string> parameters_problem(
-    const std::map<std::string, std::string>& parameters, const Action& action);
-// Why `value` is no value of the parameter, or nothing when it is one.
-[[nodiscard]] std::optional<std::string> value_problem(const Parameter& parameter,
-                                                       std::string_view value);
-// What no value may be, whatever the parameter's kind: empty, too long, starting with '-', with a
-// control character or invalid UTF-8.
-[[nodiscard]] std::optional<std::string> unsafe_value(std::string_view value);
-// "${name}" names a parameter; nothing for every other text.
-[[nodiscard]] std::optional<std::string> parameter_reference(std::string_view argument);
 
 }  // namespace firebreak::actuator

@@ -7,22 +7,19 @@
 
 #include <sys/types.h>
 
-#include <map>
 #include <string>
 #include <vector>
 
 #include "agent/actuator/action.h"
 #include "common/fd.h"
+#include "common/programs/keep.h"
 #include "common/result.h"
 
 namespace firebreak::actuator {
 
 struct Launch {
   ActionId id;
-  std::vector<std::string> argv;  // argv[0] is a full path
-  std::map<std::string, std::string> environment;
-  std::string user;  // empty: our own
-  std::string working_directory = "/";
+  programs::Invocation invocation;
   Duration timeout{};
 };
 

@@ -13,6 +13,7 @@ namespace {
 using namespace std::chrono_literals;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using programs::parameter_reference;
 
 constexpr Instant kStart = instant_from_unix_us(1'700'000'000'000'000);
 

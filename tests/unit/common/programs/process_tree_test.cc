@@ -1,5 +1,5 @@
 // Descendants are found however deep they are, and the dead are not counted.
-#include "agent/actuator/process_tree.h"
+#include "common/programs/process_tree.h"
 
 #include <sys/wait.h>
 #include <unistd.h>
@@ -10,7 +10,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace firebreak::actuator {
+namespace firebreak::programs {
 namespace {
 
 using ::testing::ElementsAre;
@@ -69,4 +69,4 @@ TEST(ProcessTree, LeavesOutTheDead) {
 }
 
 }  // namespace
-}  // namespace firebreak::actuator
+}  // namespace firebreak::programs
