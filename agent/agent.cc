@@ -111,7 +111,9 @@ class Agent::Impl {
 
   void start() {
     log::info("agent starts", {{"agent", settings_.name.str()}, {"version", FIREBREAK_VERSION}});
-    prober_.emplace(io_);
+    ProberOptions options;
+    options.checks = settings_.checks;
+    prober_.emplace(io_, options);
     if (settings_.config.actuator.empty()) {
       start_link();
     } else {

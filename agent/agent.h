@@ -20,14 +20,19 @@ namespace boost::asio {
 class io_context;
 }
 
+namespace firebreak::probes {
+class Checks;
+}
+
 namespace firebreak::agent {
 
 struct AgentSettings {
   Config config;
   AgentName name;  // from the certificate
   OpenedSpool spool;
-  UplinkOptions uplink;    // `epoch_seen` from the state folder
-  HandedOver handed_over;  // likewise
+  UplinkOptions uplink;                      // `epoch_seen` from the state folder
+  HandedOver handed_over;                    // likewise
+  std::shared_ptr<probes::Checks> checks{};  // what exec probes may run; empty: nothing
 };
 
 // Reads what the configuration names: certificate (of an agent), key, authority, state folder.

@@ -145,6 +145,8 @@ Config read_config(const yaml::Node& root, yaml::Problems& problems) {
   config.state = yaml::read_absolute_path(map.required("state"), problems);
   read_spool(map.optional("spool"), problems, config.spool);
   config.actuator = read_socket(map.optional("actuator"), problems);
+  if (const yaml::Node folder = map.optional("checks_dir"))
+    config.checks_dir = yaml::read_absolute_path(folder, problems);
   read_log(map.optional("log"), problems, config);
   return config;
 }

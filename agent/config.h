@@ -22,6 +22,7 @@ struct Config {
   std::string state;       // a folder of the agent's own, absolute
   spool::LogLimits spool;  // what of it may hold results
   std::string actuator;    // its socket, absolute; empty: this host only probes
+  std::string checks_dir;  // what exec probes may run, absolute; empty: nothing
   log::Level log_level = log::Level::info;
   log::Format log_format = log::Format::text;
 };

@@ -1,6 +1,8 @@
 // firebreak-agent: flags, signals, exit codes. docs/man/firebreak-agent.8 describes them.
 #include <csignal>
+#include <cstdint>
 #include <cstdio>
+#include <memory>
 #include <string>
 
 #include <boost/asio/io_context.hpp>
@@ -10,6 +12,8 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/service_main.h"
+#include "common/yaml.h"
+#include "probes/checks.h"
 #include "proto/credentials.h"
 
 namespace firebreak::agent {
@@ -21,14 +25,33 @@ service::Program program() {
           FIREBREAK_VERSION};
 }
 
+// Before anything has threads: checks are kept by a fork of this process.
+Result<std::shared_ptr<probes::Checks>> read_checks(const Config& config,
+                                                    yaml::Problems& problems) {
+  if (config.checks_dir.empty()) return std::shared_ptr<probes::Checks>();
+  constexpr uid_t kRoot = 0;
+  return probes::open_checks(config.checks_dir, kRoot, problems);
+}
+
 int serve(Config config) {
   const SystemClock clock;
+  yaml::Problems problems;
+  auto checks = read_checks(config, problems);
   log::start(config.log_level, config.log_format);
+  if (!checks) {
+    log::error("checks cannot be run", {{"error", checks.error().message}});
+    return service::kFailed;
+  }
+  for (const yaml::Problem& problem : problems.ordered())
+    log::warning("a file of checks", {{"file", problem.file},
+                                      {"line", std::int64_t{problem.line}},
+                                      {"problem", problem.message}});
   auto settings = prepare(std::move(config), clock);
   if (!settings) {
     log::error("the agent cannot start", {{"error", settings.error().message}});
     return service::kFailed;
   }
+  settings->checks = *std::move(checks);
   boost::asio::io_context io(1);
   Agent agent(io, clock, *std::move(settings), [&io] { io.stop(); });
   boost::asio::signal_set signals(io, SIGTERM, SIGINT);
@@ -47,6 +70,11 @@ int work(const std::string& path, bool checks_only) {
                          "the configuration has mistakes:\n" + config.error().message);
   }
   if (!checks_only) return serve(*std::move(config));
+  yaml::Problems problems;
+  const auto checks = read_checks(*config, problems);
+  if (!problems.ok())
+    return service::fail(program(), service::kMisused,
+                         "files of checks have mistakes:\n" + problems.render());
   std::printf("%s is correct\n", path.c_str());
   return service::kStopped;
 }

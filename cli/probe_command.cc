@@ -2,12 +2,15 @@
 // plugin.
 //
 // https://www.monitoring-plugins.org/doc/guidelines.html
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 #include <iostream>
+#include <map>
 #include <memory>
 #include <optional>
 
@@ -16,6 +19,7 @@
 #include "common/probe_yaml.h"
 #include "common/text.h"
 #include "common/yaml.h"
+#include "probes/checks.h"
 #include "probes/run.h"
 
 namespace firebreak::cli {
@@ -49,7 +53,7 @@ struct Kind {
 Kind add_kind(CLI::App& group, const char* name, const char* target, const char* about) {
   Kind kind{group.add_subcommand(name, about)};
   const auto flags = kind.flags;
-  kind.command->add_option(target, flags->target)->required();
+  if (target != nullptr) kind.command->add_option(target, flags->target)->required();
   kind.command->add_option_function<std::string>(
       "--timeout", [flags](const std::string& text) { flags->outside["timeout"] = text; },
       "over everything, name look-up included (default 5s)");
@@ -91,9 +95,9 @@ std::optional<ProbeSpec> spec_of(const boost::json::object& definition, Context&
   return std::nullopt;
 }
 
-Observation run_once(const ProbeSpec& spec, bool verbose) {
+Observation run_once(const ProbeSpec& spec, bool verbose, const ProberOptions& options) {
   boost::asio::io_context io;
-  Prober prober(io);
+  Prober prober(io, options);
   Observation result;
   ProbeTrace trace;
   if (verbose)
@@ -141,6 +145,26 @@ std::string upper(std::string text) {
   return text;
 }
 
+std::string limit_of(const std::map<std::string, Range>& limits, const std::string& value) {
+  const auto found = limits.find(value.substr(0, value.find('.')));
+  return found == limits.end() ? "" : to_string(found->second);
+}
+
+// ";80;90" behind a value that the probe has limits on.
+std::string limits_of(const KindSpec& kind, const std::string& value) {
+  std::string limits = ";";
+  if (const auto* queue = std::get_if<QueueSpec>(&kind); queue != nullptr && value == "length") {
+    if (queue->warning) limits += number(*queue->warning);
+    limits += ";";
+    if (queue->critical) limits += number(*queue->critical);
+    return limits + ";0";
+  }
+  const auto* host = std::get_if<HostSpec>(&kind);
+  if (host == nullptr) return "";
+  limits.append(limit_of(host->warning, value)).append(";").append(limit_of(host->critical, value));
+  return limits == ";;" ? "" : limits;
+}
+
 // "HTTP CRITICAL - http://api/health: status: 503 Service Unavailable, 12 ms |'latency'=0.012s;;;0"
 void print_plugin_line(const ProbeSpec& spec, const Observation& seen) {
   std::string detail = seen.status == Status::ok ? "" : std::string(to_string(seen.reason));
@@ -153,22 +177,19 @@ void print_plugin_line(const ProbeSpec& spec, const Observation& seen) {
             << escape_line(describe_target(spec.kind)) << (detail.empty() ? "" : ": ") << detail
             << ", " << humanize_duration(seen.latency)
             << " |'latency'=" << number(seconds(seen.latency)) << "s;;;0";
-  const auto* queue = std::get_if<QueueSpec>(&spec.kind);
-  for (const NamedValue& value : seen.values) {
-    std::cout << " '" << escape_line(value.name) << "'=" << number(value.value);
-    if (queue != nullptr && value.name == "length")
-      std::cout << ";" << (queue->warning ? number(*queue->warning) : "") << ";"
-                << (queue->critical ? number(*queue->critical) : "") << ";0";
-  }
+  for (const NamedValue& value : seen.values)
+    std::cout << " '" << escape_line(value.name) << "'=" << number(value.value)
+              << limits_of(spec.kind, value.name);
   std::cout << "\n";
 }
 
-void probe(Context& context, const Flags& flags, const char* kind, boost::json::value target) {
+void probe(Context& context, const Flags& flags, const char* kind, boost::json::value target,
+           const ProberOptions& options = {}) {
   boost::json::object definition = flags.outside;
   definition[kind] = std::move(target);
   const auto spec = spec_of(definition, context);
   if (!spec) return;
-  const Observation seen = run_once(*spec, flags.verbose);
+  const Observation seen = run_once(*spec, flags.verbose, options);
   if (context.output == Output::json)
     print_json(*spec, seen);
   else
@@ -381,6 +402,84 @@ void add_dns(CLI::App& group, Context& context) {
   });
 }
 
+// NAME=TEXT, several times, as a map.
+void add_map(CLI::App& command, const std::shared_ptr<Flags>& flags, const std::string& flag,
+             const std::string& key, const char* about) {
+  command.add_option_function<std::vector<std::string>>(
+      flag,
+      [flags, flag, key](const std::vector<std::string>& pairs) {
+        boost::json::object map;
+        for (const std::string& pair : pairs) {
+          const std::size_t equals = pair.find('=');
+          if (equals == std::string::npos)
+            throw CLI::ValidationError(flag, "write it as NAME=VALUE");
+          map[pair.substr(0, equals)] = pair.substr(equals + 1);
+        }
+        flags->keys[key] = std::move(map);
+      },
+      about);
+}
+
+void add_list(CLI::App& command, const std::shared_ptr<Flags>& flags, const std::string& flag,
+              const std::string& key, const char* about) {
+  command.add_option_function<std::vector<std::string>>(
+      flag,
+      [flags, key](const std::vector<std::string>& items) {
+        flags->keys[key] = boost::json::array(items.begin(), items.end());
+      },
+      about);
+}
+
+// Whoever runs it may run what their own files say.
+std::optional<ProberOptions> checks_of(const std::string& folder, Context& context) {
+  yaml::Problems problems;
+  auto checks = probes::open_checks(folder, ::geteuid(), problems);
+  if (problems.errors() + problems.warnings() != 0) std::cerr << problems.render();
+  if (!checks) std::cerr << "error: " << checks.error().message << "\n";
+  if (!checks || !problems.ok()) {
+    context.exit_code = static_cast<int>(Status::unknown);
+    return std::nullopt;
+  }
+  ProberOptions options;
+  options.checks = *std::move(checks);
+  return options;
+}
+
+void add_exec(CLI::App& group, Context& context) {
+  const Kind exec = add_kind(group, "exec", "CHECK", "a check that this host allows: a plugin");
+  const auto folder = std::make_shared<std::string>("/etc/firebreak/checks.d");
+  exec.command->add_option("--checks-dir", *folder, "where checks are defined")
+      ->capture_default_str();
+  add_map(*exec.command, exec.flags, "--parameters", "parameters", "NAME=VALUE; may be repeated");
+  exec.command->callback([&context, folder, flags = exec.flags] {
+    flags->keys["check"] = flags->target;
+    if (const auto options = checks_of(*folder, context))
+      probe(context, *flags, "exec", flags->keys, *options);
+  });
+}
+
+void add_host(CLI::App& group, Context& context) {
+  const Kind host =
+      add_kind(group, "host", nullptr, "processors, memory, load, disks of this host");
+  add_list(*host.command, host.flags, "--disks", "disks", "paths to look at (default /)");
+  add_map(*host.command, host.flags, "--warning", "warning", "VALUE=RANGE, as disk_used=80");
+  add_map(*host.command, host.flags, "--critical", "critical", "VALUE=RANGE, as load1=:8");
+  host.command->callback(
+      [&context, flags = host.flags] { probe(context, *flags, "host", flags->keys); });
+}
+
+void add_systemd(CLI::App& group, Context& context) {
+  const Kind systemd = add_kind(group, "systemd", "UNIT", "whether a unit of this host is active");
+  add_list(*systemd.command, systemd.flags, "--states", "states", "that are good (default active)");
+  add_list(*systemd.command, systemd.flags, "--sub-states", "sub_states", "likewise (default any)");
+  add_text(*systemd.command, systemd.flags, "--warning", "warning", "a range of its restarts");
+  add_text(*systemd.command, systemd.flags, "--critical", "critical", "likewise");
+  systemd.command->callback([&context, flags = systemd.flags] {
+    flags->keys["unit"] = flags->target;
+    probe(context, *flags, "systemd", flags->keys);
+  });
+}
+
 }  // namespace
 
 void add_probe_command(CLI::App& app, Context& context) {
@@ -391,6 +490,9 @@ void add_probe_command(CLI::App& app, Context& context) {
   add_queues(*group, context);
   add_tcp(*group, context);
   add_dns(*group, context);
+  add_exec(*group, context);
+  add_systemd(*group, context);
+  add_host(*group, context);
 }
 
 }  // namespace firebreak::cli

@@ -44,6 +44,19 @@ std::string describe(const DnsSpec& dns) {
   return dns.server.empty() ? question : question + " at " + endpoint(dns.server, dns.port);
 }
 
+std::string describe(const ExecSpec& exec) {
+  std::string text = exec.check;
+  for (const auto& [name, value] : exec.parameters)
+    text.append(" ").append(name).append("=").append(value);
+  return text;
+}
+std::string describe(const SystemdSpec& systemd) {
+  return systemd.unit;
+}
+std::string describe(const HostSpec& /*host*/) {
+  return "this host";
+}
+
 struct KindNames {
   const char* operator()(const HttpSpec&) const { return "http"; }
   const char* operator()(const PostgresSpec&) const { return "postgres"; }
@@ -51,6 +64,9 @@ struct KindNames {
   const char* operator()(const QueueSpec&) const { return "queue"; }
   const char* operator()(const TcpSpec&) const { return "tcp"; }
   const char* operator()(const DnsSpec&) const { return "dns"; }
+  const char* operator()(const ExecSpec&) const { return "exec"; }
+  const char* operator()(const SystemdSpec&) const { return "systemd"; }
+  const char* operator()(const HostSpec&) const { return "host"; }
 };
 
 }  // namespace
@@ -97,6 +113,37 @@ bool is_dns_name(std::string_view text) {
     if (label > limits::kDnsLabelBytesMax) return false;
   }
   return label > 0;
+}
+
+std::span<const std::string> host_values() {
+  static const std::vector<std::string> kValues{"cpu",
+                                                "cpu_iowait",
+                                                "cpu_steal",
+                                                "memory_used",
+                                                "memory_available",
+                                                "swap_used",
+                                                "load1",
+                                                "load5",
+                                                "load15",
+                                                "load1_per_cpu",
+                                                "files",
+                                                "files_used",
+                                                "pressure_cpu",
+                                                "pressure_cpu_full",
+                                                "pressure_memory",
+                                                "pressure_memory_full",
+                                                "pressure_io",
+                                                "pressure_io_full",
+                                                "disk_used",
+                                                "disk_free",
+                                                "inodes_used"};
+  return kValues;
+}
+
+std::span<const std::string> unit_states() {
+  static const std::array<std::string, 6> kStates{"active", "reloading",  "inactive",
+                                                  "failed", "activating", "deactivating"};
+  return kStates;
 }
 
 bool is_unit_name(std::string_view name) {

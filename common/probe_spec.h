@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -15,6 +16,7 @@
 #include <vector>
 
 #include "common/ids.h"
+#include "common/range.h"
 #include "common/time.h"
 
 namespace firebreak {
@@ -124,7 +126,36 @@ struct DnsSpec {
   friend bool operator==(const DnsSpec&, const DnsSpec&) = default;
 };
 
-using KindSpec = std::variant<HttpSpec, PostgresSpec, RedisSpec, QueueSpec, TcpSpec, DnsSpec>;
+// A program on the agent's host with the exit codes and the output of a monitoring plugin. What is
+// run stands in a file there (docs/reference/probes.md); a spec can only name it.
+struct ExecSpec {
+  std::string check;
+  std::map<std::string, std::string> parameters;  // that the file declares, each of them
+  friend bool operator==(const ExecSpec&, const ExecSpec&) = default;
+};
+
+// A unit of systemd, asked over D-Bus. OK when its states are among these; `warning` and `critical`
+// are about the times that it was restarted (NRestarts).
+struct SystemdSpec {
+  std::string unit;                              // a full name: nginx.service
+  std::vector<std::string> states = {"active"};  // of unit_states()
+  std::vector<std::string> sub_states;           // empty: any
+  std::optional<Range> warning;
+  std::optional<Range> critical;
+  friend bool operator==(const SystemdSpec&, const SystemdSpec&) = default;
+};
+
+// The agent's own host. Limits are about values, by name: host_values(). One on disk_used,
+// disk_free or inodes_used is about each of the disks.
+struct HostSpec {
+  std::vector<std::string> disks = {"/"};  // paths on the file systems that are looked at
+  std::map<std::string, Range> warning;
+  std::map<std::string, Range> critical;
+  friend bool operator==(const HostSpec&, const HostSpec&) = default;
+};
+
+using KindSpec = std::variant<HttpSpec, PostgresSpec, RedisSpec, QueueSpec, TcpSpec, DnsSpec,
+                              ExecSpec, SystemdSpec, HostSpec>;
 
 // Fast re-probes before a change of verdict is believed.
 struct Confirm {
@@ -147,7 +178,9 @@ struct ProbeSpec {
 [[nodiscard]] std::span<const std::string> starttls_protocols();
 [[nodiscard]] std::span<const std::string> dns_types();
 [[nodiscard]] std::span<const std::string> dns_rcodes();  // by number (RFC 1035, 4.1.1; RFC 2136)
-[[nodiscard]] bool is_unit_name(std::string_view text);   // nginx.service, with its type
+[[nodiscard]] std::span<const std::string> host_values();
+[[nodiscard]] std::span<const std::string> unit_states();     // active, inactive, failed, ...
+[[nodiscard]] bool is_unit_name(std::string_view text);       // nginx.service, with its type
 [[nodiscard]] bool is_status_pattern(std::string_view text);  // "200", "2xx"
 // Absolute, with or without its last dot; ASCII without blanks: other letters as punycode.
 [[nodiscard]] bool is_dns_name(std::string_view text);

@@ -12,6 +12,7 @@
 
 #include "common/limits.h"
 #include "common/probe_yaml_fields.h"
+#include "common/probe_yaml_local.h"
 #include "common/probe_yaml_net.h"
 
 namespace firebreak {
@@ -231,8 +232,8 @@ void read_confirm(const Node& node, Confirm& confirm, Problems& problems) {
 }  // namespace
 
 std::span<const std::string> kind_words() {
-  static const std::array<std::string, 6> kWords{"http", "postgres", "redis", "queue",  //
-                                                 "tcp",  "dns"};
+  static const std::array<std::string, 9> kWords{"http", "postgres", "redis",   "queue", "tcp",
+                                                 "dns",  "exec",     "systemd", "host"};
   return kWords;
 }
 
@@ -310,8 +311,14 @@ std::optional<KindSpec> read_kind(MapReader& reader, Problems& problems) {
     spec = probe_yaml::read_tcp(kind->value, problems);
   } else if (kind->key.text() == "dns") {
     spec = probe_yaml::read_dns(kind->value, problems);
-  } else {
+  } else if (kind->key.text() == "queue") {
     spec = read_queue(kind->value, problems);
+  } else if (kind->key.text() == "exec") {
+    spec = read_exec(kind->value, problems);
+  } else if (kind->key.text() == "systemd") {
+    spec = read_systemd(kind->value, problems);
+  } else if (kind->key.text() == "host") {
+    spec = read_host_spec(kind->value, problems);
   }
   return problems.errors() == errors_before ? spec : std::nullopt;
 }

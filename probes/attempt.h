@@ -8,6 +8,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -21,6 +22,7 @@
 #include "common/probe_spec.h"
 #include "common/secret.h"
 #include "probes/alarms.h"
+#include "probes/disk_reader.h"
 #include "probes/resolver.h"
 #include "probes/run.h"
 #include "probes/tls.h"
@@ -32,19 +34,34 @@ template <class T>
 using Awaitable = boost::asio::awaitable<T, Executor>;
 using TimePoint = std::chrono::steady_clock::time_point;
 
+// When the processors' times were read.
+struct CpuLook {
+  CpuTimes times;
+  TimePoint at;
+};
+
 // What all probes of one Prober share.
 struct Toolbox {
   Toolbox(boost::asio::io_context& context, const ProberOptions& options)
       : io(context),
         clock(options.clock ? options.clock : std::make_shared<const SystemClock>()),
         resolver(context, options),
-        alarms(context, *clock) {}
+        alarms(context, *clock),
+        checks(options.checks),
+        disks(context, ask_disk),
+        proc(options.proc),
+        system_bus(options.system_bus) {}
 
   boost::asio::io_context& io;
   const std::shared_ptr<const Clock> clock;
   Resolver resolver;
   Alarms alarms;
   TlsContexts tls;
+  const std::shared_ptr<Checks> checks;
+  DiskReader disks;
+  const std::string proc;
+  const std::string system_bus;
+  std::optional<CpuLook> cpu;  // the last one of a host probe
 };
 
 class Attempt {

@@ -21,12 +21,6 @@ namespace {
 
 using Length = std::optional<double>;
 
-std::string format_number(double value) {
-  char text[64];
-  const auto end = std::to_chars(std::begin(text), std::end(text), value).ptr;
-  return {text, end};
-}
-
 Length to_number(std::string_view text) {
   double value = 0;
   const auto read = std::from_chars(text.data(), text.data() + text.size(), value);

@@ -11,11 +11,15 @@
 #include <boost/asio/post.hpp>
 
 #include "probes/attempt.h"
+#include "probes/checks.h"
 #include "probes/dns.h"
+#include "probes/exec.h"
+#include "probes/host.h"
 #include "probes/http.h"
 #include "probes/postgres.h"
 #include "probes/queue.h"
 #include "probes/redis.h"
+#include "probes/systemd.h"
 #include "probes/tcp.h"
 
 namespace firebreak {
@@ -40,6 +44,15 @@ struct KindRunner {
   }
   Awaitable<void> operator()(const DnsSpec& spec) const { return probes::probe_dns(attempt, spec); }
   Awaitable<void> operator()(const TcpSpec& spec) const { return probes::probe_tcp(attempt, spec); }
+  Awaitable<void> operator()(const ExecSpec& spec) const {
+    return probes::probe_exec(attempt, spec);
+  }
+  Awaitable<void> operator()(const SystemdSpec& spec) const {
+    return probes::probe_systemd(attempt, spec);
+  }
+  Awaitable<void> operator()(const HostSpec& spec) const {
+    return probes::probe_host(attempt, spec);
+  }
 };
 
 Awaitable<void> run_kind(std::shared_ptr<Attempt> attempt) {

@@ -29,6 +29,10 @@ class io_context;
 
 namespace firebreak {
 
+namespace probes {
+class Checks;
+}
+
 // The numeric addresses of a name, in the order in which they should be tried. Called on threads of
 // the resolver, several at once; may block.
 using LookUp = std::function<Result<std::vector<std::string>>(const std::string& host)>;
@@ -37,8 +41,11 @@ struct ProberOptions {
   std::size_t in_flight_max = limits::kProbesInFlightMax;
   std::size_t resolver_threads_max = limits::kResolverThreadsMax;
   std::size_t resolver_queue_max = limits::kResolverQueueMax;
-  LookUp look_up;                      // empty: the system's getaddrinfo
-  std::shared_ptr<const Clock> clock;  // of the deadlines; empty: the system's
+  LookUp look_up;                          // empty: the system's getaddrinfo
+  std::shared_ptr<probes::Checks> checks;  // what exec probes may run; empty: nothing
+  std::string proc = "/proc";              // where host probes read
+  std::string system_bus;                  // D-Bus address of systemd; empty: the system's own
+  std::shared_ptr<const Clock> clock;      // of the deadlines; empty: the system's
 };
 
 using ProbeDone = std::function<void(Observation)>;

@@ -120,6 +120,48 @@ v1::DnsSpec dns_to_proto(const DnsSpec& spec) {
   return message;
 }
 
+v1::ExecSpec exec_to_proto(const ExecSpec& spec) {
+  v1::ExecSpec message;
+  message.set_check(spec.check);
+  for (const auto& [name, value] : spec.parameters) {
+    v1::ExecSpec::Parameter& parameter = *message.add_parameters();
+    parameter.set_name(name);
+    parameter.set_value(value);
+  }
+  return message;
+}
+
+std::string range_to_proto(const std::optional<Range>& range) {
+  return range ? to_string(*range) : "";
+}
+
+v1::SystemdSpec systemd_to_proto(const SystemdSpec& spec) {
+  v1::SystemdSpec message;
+  message.set_unit(spec.unit);
+  for (const std::string& state : spec.states) message.add_states(state);
+  for (const std::string& state : spec.sub_states) message.add_sub_states(state);
+  message.set_warning(range_to_proto(spec.warning));
+  message.set_critical(range_to_proto(spec.critical));
+  return message;
+}
+
+v1::HostSpec::Limit limit_to_proto(const std::string& value, const Range& range) {
+  v1::HostSpec::Limit message;
+  message.set_value(value);
+  message.set_range(to_string(range));
+  return message;
+}
+
+v1::HostSpec host_to_proto(const HostSpec& spec) {
+  v1::HostSpec message;
+  for (const std::string& disk : spec.disks) message.add_disks(disk);
+  for (const auto& [value, range] : spec.warning)
+    *message.add_warning() = limit_to_proto(value, range);
+  for (const auto& [value, range] : spec.critical)
+    *message.add_critical() = limit_to_proto(value, range);
+  return message;
+}
+
 struct KindToProto {
   v1::ProbeSpec& message;
   void operator()(const HttpSpec& spec) const { *message.mutable_http() = http_to_proto(spec); }
@@ -130,6 +172,11 @@ struct KindToProto {
   void operator()(const QueueSpec& spec) const { *message.mutable_queue() = queue_to_proto(spec); }
   void operator()(const TcpSpec& spec) const { *message.mutable_tcp() = tcp_to_proto(spec); }
   void operator()(const DnsSpec& spec) const { *message.mutable_dns() = dns_to_proto(spec); }
+  void operator()(const ExecSpec& spec) const { *message.mutable_exec() = exec_to_proto(spec); }
+  void operator()(const SystemdSpec& spec) const {
+    *message.mutable_systemd() = systemd_to_proto(spec);
+  }
+  void operator()(const HostSpec& spec) const { *message.mutable_host() = host_to_proto(spec); }
 };
 
 // A path of a file on the agent's host, "credential:NAME", or nothing.
@@ -322,6 +369,76 @@ DnsSpec dns_from_proto(Checker& check, const v1::DnsSpec& message) {
   return spec;
 }
 
+ExecSpec exec_from_proto(Checker& check, const v1::ExecSpec& message) {
+  ExecSpec spec;
+  check.name(message.check(), "ExecSpec.check");
+  check.count(static_cast<std::size_t>(message.parameters_size()), limits::kCheckParametersMax,
+              "ExecSpec.parameters");
+  for (const v1::ExecSpec::Parameter& parameter : message.parameters()) {
+    check.name(parameter.name(), "ExecSpec.parameters.name");
+    check.line(parameter.value(), limits::kActionParameterBytesMax, "ExecSpec.parameters.value");
+    check.require(spec.parameters.emplace(parameter.name(), parameter.value()).second,
+                  "ExecSpec.parameters.name", "is given twice");
+  }
+  spec.check = message.check();
+  return spec;
+}
+
+std::optional<Range> range_from_proto(Checker& check, const std::string& text,
+                                      std::string_view field) {
+  const auto range = parse_range(text);
+  check.require(text.size() <= limits::kRangeBytesMax && range.has_value(), field,
+                "is not a range such as 10, 10: or @10:20");
+  return range;
+}
+
+SystemdSpec systemd_from_proto(Checker& check, const v1::SystemdSpec& message) {
+  SystemdSpec spec;
+  check.require(is_unit_name(message.unit()), "SystemdSpec.unit", "is no unit's full name");
+  check.require(message.states_size() > 0, "SystemdSpec.states", "is empty; \"active\" is usual");
+  check.count(static_cast<std::size_t>(message.states_size()), unit_states().size(),
+              "SystemdSpec.states");
+  check.count(static_cast<std::size_t>(message.sub_states_size()), limits::kUnitStatesMax,
+              "SystemdSpec.sub_states");
+  for (const std::string& state : message.states())
+    check.require(is_one_of(state, unit_states()), "SystemdSpec.states", not_one_of(unit_states()));
+  for (const std::string& state : message.sub_states()) check.name(state, "SystemdSpec.sub_states");
+  spec.unit = message.unit();
+  spec.states.assign(message.states().begin(), message.states().end());
+  spec.sub_states.assign(message.sub_states().begin(), message.sub_states().end());
+  if (!message.warning().empty())
+    spec.warning = range_from_proto(check, message.warning(), "SystemdSpec.warning");
+  if (!message.critical().empty())
+    spec.critical = range_from_proto(check, message.critical(), "SystemdSpec.critical");
+  return spec;
+}
+
+template <class Limits>
+std::map<std::string, Range> limits_from_proto(Checker& check, const Limits& limits) {
+  std::map<std::string, Range> into;
+  for (const v1::HostSpec::Limit& limit : limits) {
+    check.require(is_one_of(limit.value(), host_values()), "HostSpec.limit.value",
+                  not_one_of(host_values()));
+    const auto range = range_from_proto(check, limit.range(), "HostSpec.limit.range");
+    const bool is_new = into.emplace(limit.value(), range.value_or(Range{})).second;
+    check.require(is_new, "HostSpec.limit.value", "is given twice");
+  }
+  return into;
+}
+
+HostSpec host_from_proto(Checker& check, const v1::HostSpec& message) {
+  HostSpec spec;
+  check.count(static_cast<std::size_t>(message.disks_size()), limits::kDisksMax, "HostSpec.disks");
+  for (const std::string& disk : message.disks()) {
+    check.line(disk, limits::kTextBytesMax, "HostSpec.disks");
+    check.require(disk.starts_with('/'), "HostSpec.disks", "is not an absolute path");
+  }
+  spec.disks.assign(message.disks().begin(), message.disks().end());
+  spec.warning = limits_from_proto(check, message.warning());
+  spec.critical = limits_from_proto(check, message.critical());
+  return spec;
+}
+
 }  // namespace
 
 v1::ProbeSpec to_proto(const ProbeSpec& spec) {
@@ -355,6 +472,15 @@ Result<ProbeSpec> from_proto(const v1::ProbeSpec& message) {
       break;
     case v1::ProbeSpec::kDns:
       spec.kind = dns_from_proto(check, message.dns());
+      break;
+    case v1::ProbeSpec::kExec:
+      spec.kind = exec_from_proto(check, message.exec());
+      break;
+    case v1::ProbeSpec::kSystemd:
+      spec.kind = systemd_from_proto(check, message.systemd());
+      break;
+    case v1::ProbeSpec::kHost:
+      spec.kind = host_from_proto(check, message.host());
       break;
     case v1::ProbeSpec::KIND_NOT_SET:
       check.require(false, "ProbeSpec.kind", "is missing, or unknown to this version");

@@ -23,6 +23,11 @@ std::vector<std::string> all(std::span<const std::string> words) {
   return {words.begin(), words.end()};
 }
 
+// As monitoring plugins write limits.
+Type range() {
+  return shown_as("[range](probes.md#ranges)", any_of({such_as("80", number()), text()}));
+}
+
 // The most that fits everywhere: a name that is only shown.
 constexpr std::size_t kShownBytesMax = 128;
 
@@ -167,7 +172,12 @@ std::vector<Key> kinds() {
       {"tcp", any_of({text("`host:port`"), object("tcp", "[map](probes.md#tcp)")}), "one kind",
        "connects, with TLS and a dialogue if wanted", "mail:25"},
       {"dns", any_of({text("name"), object("dns", "[map](probes.md#dns)")}), "one kind",
-       "asks a DNS server", "www.example.com"}};
+       "asks a DNS server", "www.example.com"},
+      {"exec", any_of({name(), object("exec", "[map](probes.md#exec)")}), "one kind",
+       "runs a check of the agent's host", "disk"},
+      {"systemd", any_of({text("unit"), object("systemd", "[map](probes.md#systemd)")}), "one kind",
+       "a unit of the agent's host", "nginx.service"},
+      {"host", object("host", "[map](probes.md#host)"), "one kind", "the agent's host itself", ""}};
 }
 
 std::vector<Object> probes() {
@@ -351,6 +361,37 @@ std::vector<Object> dns() {
             {"exact", boolean(), "false", "whether there must be no others", "true"}},
            {},
            {{"exact", "answers"}}}};
+}
+
+Object exec() {
+  return {"exec",
+          "a check of the agent's host: a program that its owner allows",
+          {{"check", name(), "required", "its name in the host's `checks_dir`", "disk"},
+           {"parameters", shown_as("map of text", map(name(), text())), "none",
+            "those that the host's file declares, each of them", R"({"path": "/var"})"}}};
+}
+
+Object systemd() {
+  return {"systemd",
+          "a unit of systemd on the agent's host",
+          {{"unit", text("unit"), "required", "its full name, `nginx.service`", "nginx.service"},
+           {"states", list_or_one(words(all(unit_states()))), "`active`", "those that are good",
+            "active"},
+           {"sub_states", list_or_one(text("name", kShownBytesMax)), "any",
+            "likewise, such as `running`", "running"},
+           {"warning|critical", range(), "none", "on the times that it was restarted", "3"}}};
+}
+
+Object host() {
+  const Type limits = shown_as("map value: range", map(words(all(host_values())), range()));
+  return {
+      "host",
+      "the agent's own host, and limits on its values",
+      {{"disks", list_or_one(text("path")), "`/`", "paths on the file systems to look at", "/var"},
+       {"warning", limits, "none", "a value outside its range is a warning",
+        R"({"disk_used": "80"})"},
+       {"critical", limits, "none", "a value outside its range is critical",
+        R"({"disk_used": "95", "memory_available": "268435456:"})"}}};
 }
 
 Object rule() {
@@ -602,7 +643,7 @@ const File& policy_keys() {
     File file{"firebreak policy",
               "coordinator/policy/keys.cc",
               {policy_file(), severity(), fact(), service(), http(), postgres(), redis(), queue(),
-               rule(), no_data()}};
+               exec(), systemd(), host(), rule(), no_data()}};
     for (auto&& group :
          {receivers(), probes(), tcp(), dns(), actions(), playbooks(), checks(), scope(), people()})
       file.objects.insert(file.objects.end(), group.begin(), group.end());

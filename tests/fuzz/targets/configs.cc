@@ -1,6 +1,7 @@
 // The file that says what may run as root, and the two programs' own configurations.
 //
-// Parts: a a file of actions.d, c the coordinator's configuration, g the agent's.
+// Parts: a a file of actions.d, k one of checks.d, c the coordinator's configuration, g the
+// agent's.
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -10,6 +11,7 @@
 #include "agent/actuator/actions_file.h"
 #include "agent/config.h"
 #include "coordinator/config.h"
+#include "probes/checks.h"
 #include "tests/fuzz/fuzz.h"
 
 namespace firebreak::fuzz {
@@ -69,6 +71,21 @@ void actions(std::string_view bytes) {
   }
 }
 
+void checks(std::string_view bytes) {
+  static const Folder folder;
+  folder.write(bytes);
+  yaml::Problems problems;
+  const auto read = probes::read_checks(folder.path(), ::geteuid(), problems);
+  expect_safe(problems.render(), true, "what is said of checks");
+  expect(problems.ok() == (read.files_refused == 0), "a file with a mistake is refused");
+  if (!problems.ok()) expect(read.allowed.empty(), "a file with a mistake allows nothing");
+  for (const auto& [name, check] : read.allowed) {
+    expect(is_valid_name(name), "a check has a name");
+    expect(check.timeout > Duration{0}, "a check ends");
+    expect(check.program.argv.at(0).starts_with('/'), "a program is absolute");
+  }
+}
+
 template <class Config>
 void check(const Result<Config>& config) {
   if (!config) expect_safe(config.error().message, true, "what is said of a configuration");
@@ -79,6 +96,7 @@ void check(const Result<Config>& config) {
 void run(std::string_view input) {
   for (const Part& part : split(input)) {
     if (part.kind == 'a') actions(part.bytes);
+    if (part.kind == 'k') checks(part.bytes);
     if (part.kind == 'c')
       check(coordinator::parse_config("coordinator.yaml", std::string(part.bytes)));
     if (part.kind == 'g') check(agent::parse_config("agent.yaml", std::string(part.bytes)));

@@ -31,6 +31,7 @@ TEST(AgentConfig, TheShippedExampleLoads) {
   EXPECT_THAT(config->labels, ElementsAre(Pair("role", "edge"), Pair("site", "hel1")));
   EXPECT_EQ(config->state, "/var/lib/firebreak/agent");
   EXPECT_EQ(config->actuator, "/run/firebreak/actuator.sock");
+  EXPECT_EQ(config->checks_dir, "/etc/firebreak/checks.d");
   EXPECT_EQ(config->log_level, log::Level::info);
   EXPECT_EQ(config->log_format, log::Format::text);
 }
@@ -40,6 +41,7 @@ TEST(AgentConfig, WithoutAnActuatorItOnlyProbes) {
 
   ASSERT_TRUE(config) << config.error().message;
   EXPECT_EQ(config->actuator, "");
+  EXPECT_EQ(config->checks_dir, "");
   EXPECT_TRUE(config->labels.empty());
 }
 

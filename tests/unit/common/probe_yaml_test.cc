@@ -69,6 +69,14 @@ TEST(ProbeYaml, AcceptsWhatTravelsUpToEveryBound) {
            "answers: " +
                words(limits::kDnsExpectedMax) + "}",
            std::string("dns: {name: ., type: NS, server: ::1, rcode: SERVFAIL}"),
+           std::string("exec: disk"),
+           std::string("exec: {check: disk, parameters: {path: /var, warn: 10}}"),
+           std::string("systemd: nginx.service"),
+           std::string("systemd: {unit: a.timer, states: [active, reloading], sub_states: running, "
+                       "warning: 3, critical: '@5:10'}"),
+           std::string("host:"),
+           std::string("host: {disks: [/, /var], warning: {cpu: 80, disk_free: '1e9:'}, critical: "
+                       "{load1: '~:8'}}"),
            std::string("{http: 'http://h/', every: 24h, timeout: 300s, confirm: {attempts: 10, "
                        "every: 24h}}"),
        }) {
@@ -119,6 +127,18 @@ TEST(ProbeYaml, RefusesWhatNoAgentWouldTake) {
            std::string("dns: {name: a, rcode: NXDOMAIN, answers: 192.0.2.1}"),
            std::string("dns: {name: a, answers: \"a\\0b\"}"),
            "dns: {name: a, answers: " + words(limits::kDnsExpectedMax + 1) + "}",
+           std::string("exec: ../disk"),
+           std::string("exec: [/bin/sh, -c, 'rm -rf /']"),
+           std::string("exec: {check: disk, argv: [/bin/sh]}"),
+           std::string("exec: {parameters: {a: b}}"),
+           std::string("systemd: nginx"),
+           std::string("systemd: {unit: a.service, states: alive}"),
+           std::string("systemd: {unit: a.service, warning: 1e999}"),
+           std::string("systemd: {unit: a.service, critical: '20:10'}"),
+           std::string("host: {disks: [var]}"),
+           std::string("host: {disks: [/, /]}"),
+           std::string("host: {warning: {heat: 10}}"),
+           std::string("host: {critical: {cpu: hot}}"),
            std::string("{http: 'http://h/', every: 25h}"),
            std::string("{http: 'http://h/', confirm: {every: 25h}}"),
            std::string("{http: 'http://h/', confirm: {attempts: 11}}"),

@@ -112,6 +112,34 @@ TEST(WireSpec, EveryKindArrivesAsItWasSent) {
   }
 }
 
+SystemdSpec a_systemd_spec() {
+  SystemdSpec spec;
+  spec.unit = "nginx.service";
+  spec.states = {"active", "reloading"};
+  spec.sub_states = {"running"};
+  spec.warning = parse_range("3");
+  spec.critical = parse_range("@5:10");
+  return spec;
+}
+
+HostSpec a_host_spec() {
+  HostSpec spec;
+  spec.disks = {"/", "/var"};
+  spec.warning = {{"cpu", *parse_range("80")}, {"memory_available", *parse_range("1e9:")}};
+  spec.critical = {{"load1", *parse_range("~:0.1")}};
+  return spec;
+}
+
+TEST(WireSpec, ComesBackAsItWasForTheHostsOwnKinds) {
+  for (const KindSpec& kind :
+       {KindSpec{ExecSpec{"disk", {{"path", "/var"}, {"warn", "10"}}}}, KindSpec{ExecSpec{"a", {}}},
+        KindSpec{a_systemd_spec()}, KindSpec{a_host_spec()}, KindSpec{HostSpec{}}}) {
+    const auto back = from_proto(to_proto(a_spec(kind)));
+    ASSERT_TRUE(back) << back.error().message;
+    EXPECT_EQ(*back, a_spec(kind));
+  }
+}
+
 TEST(WireSpec, DefaultsAreAccepted) {
   HttpSpec http;
   http.url = "http://localhost/";
@@ -157,6 +185,42 @@ TEST(WireSpec, RefusesWhatBreaksARule) {
        {"RedisSpec.port", [](auto& m) { m.mutable_redis()->set_port(65536); }},
        {"RedisSpec.username", [](auto& m) { m.mutable_redis()->set_username("a\r\nb"); }},
        {"RedisSpec.password_file", [](auto& m) { m.mutable_redis()->set_password_file("a/b"); }}});
+}
+
+TEST(WireSpec, RefusesTheHostsOwnKindsThatBreakARule) {
+  expect_refused(a_spec(ExecSpec{"disk", {{"path", "/var"}}}),
+                 {{"ExecSpec.check", [](auto& m) { m.mutable_exec()->set_check("../x"); }},
+                  {"ExecSpec.parameters.name",
+                   [](auto& m) { m.mutable_exec()->mutable_parameters(0)->set_name("A b"); }},
+                  {"ExecSpec.parameters.name",
+                   [](auto& m) { *m.mutable_exec()->add_parameters() = m.exec().parameters(0); }},
+                  {"ExecSpec.parameters.value",
+                   [](auto& m) { m.mutable_exec()->mutable_parameters(0)->set_value("a\nb"); }},
+                  {"ExecSpec.parameters", [](auto& m) {
+                     while (m.exec().parameters_size() < 17) m.mutable_exec()->add_parameters();
+                   }}});
+  expect_refused(
+      a_spec(a_systemd_spec()),
+      {{"SystemdSpec.unit", [](auto& m) { m.mutable_systemd()->set_unit("nginx"); }},
+       {"SystemdSpec.unit", [](auto& m) { m.mutable_systemd()->set_unit("-x.service"); }},
+       {"SystemdSpec.states", [](auto& m) { m.mutable_systemd()->set_states(0, "alive"); }},
+       {"SystemdSpec.states", [](auto& m) { m.mutable_systemd()->clear_states(); }},
+       {"SystemdSpec.sub_states", [](auto& m) { m.mutable_systemd()->set_sub_states(0, "A"); }},
+       {"SystemdSpec.warning", [](auto& m) { m.mutable_systemd()->set_warning("1e999"); }},
+       {"SystemdSpec.critical", [](auto& m) { m.mutable_systemd()->set_critical("5:1"); }}});
+  expect_refused(a_spec(a_host_spec()),
+                 {{"HostSpec.disks", [](auto& m) { m.mutable_host()->set_disks(0, "var"); }},
+                  {"HostSpec.disks", [](auto& m) { m.mutable_host()->set_disks(0, "/a\nb"); }},
+                  {"HostSpec.disks",
+                   [](auto& m) {
+                     while (m.host().disks_size() < 13) m.mutable_host()->add_disks("/x");
+                   }},
+                  {"HostSpec.limit.value",
+                   [](auto& m) { m.mutable_host()->mutable_warning(0)->set_value("heat"); }},
+                  {"HostSpec.limit.value",
+                   [](auto& m) { *m.mutable_host()->add_critical() = m.host().critical(0); }},
+                  {"HostSpec.limit.range",
+                   [](auto& m) { m.mutable_host()->mutable_critical(0)->set_range(""); }}});
 }
 
 TEST(WireSpec, RefusesHttpThatBreaksARule) {
