@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <span>
 #include <utility>
 
@@ -26,7 +27,7 @@ using UdpSocket = asio::basic_datagram_socket<asio::ip::udp, Executor>;
 constexpr int kSends = 3;  // of one query to one server: a datagram may be lost
 constexpr std::size_t kDatagramBytesMax = 4096;  // without EDNS 512 are enough
 
-enum class Progress { waiting, answered, failed };
+enum class QueryState { waiting, answered, failed };
 
 struct Query {
   DnsQuestion question;
@@ -46,21 +47,21 @@ std::uint16_t random_id() {
   return id;
 }
 
-Progress take(Attempt& attempt, Query& query, std::string_view message) {
+QueryState take(Attempt& attempt, Query& query, std::string_view message) {
   auto answer = parse_dns_answer(message, query.id, query.question);
   if (answer) {
     query.answer = *std::move(answer);
-    return Progress::answered;
+    return QueryState::answered;
   }
   const std::string& problem = answer.error().message;
   if (answer.error().code == Errc::not_found) {
     ++query.strangers;
     query.last_stranger = problem;
     if (attempt.tracing()) attempt.trace("ignored: " + problem);
-    return Progress::waiting;
+    return QueryState::waiting;
   }
   attempt.critical(Reason::protocol, problem);
-  return Progress::failed;
+  return QueryState::failed;
 }
 
 bool fail_silence(Attempt& attempt, const Query& query) {
@@ -71,24 +72,24 @@ bool fail_silence(Attempt& attempt, const Query& query) {
 }
 
 // Until there is an answer, or the alarm of this step or of the attempt.
-Awaitable<Progress> await_answer(Attempt& attempt, UdpSocket& socket, Query& query) {
+Awaitable<QueryState> await_answer(Attempt& attempt, UdpSocket& socket, Query& query) {
   std::array<char, kDatagramBytesMax> buffer;
   while (!attempt.is_over()) {
     const auto [error, size] = co_await socket.async_receive(asio::buffer(buffer), as_data());
-    if (error == asio::error::operation_aborted) co_return Progress::waiting;
+    if (error == asio::error::operation_aborted) co_return QueryState::waiting;
     if (error) {
       fail_io(attempt, error, "receive");
-      co_return Progress::failed;
+      co_return QueryState::failed;
     }
-    const Progress progress = take(attempt, query, std::string_view(buffer.data(), size));
-    if (progress != Progress::waiting) co_return progress;
+    const QueryState progress = take(attempt, query, std::string_view(buffer.data(), size));
+    if (progress != QueryState::waiting) co_return progress;
   }
-  co_return Progress::waiting;
+  co_return QueryState::waiting;
 }
 
 // Sends again and again until `until`.
-Awaitable<Progress> ask_server(Attempt& attempt, asio::ip::udp::endpoint server, TimePoint until,
-                               Query& query) {
+Awaitable<QueryState> ask_server(Attempt& attempt, asio::ip::udp::endpoint server, TimePoint until,
+                                 Query& query) {
   UdpSocket socket(attempt.tools().io.get_executor());
   const Attempt::AbortScope scope(attempt, [&socket] {
     boost::system::error_code ignored;
@@ -106,15 +107,15 @@ Awaitable<Progress> ask_server(Attempt& attempt, asio::ip::udp::endpoint server,
     }
     if (failed) {
       fail_io(attempt, failed, "send to " + endpoint_text(server.address(), server.port()));
-      co_return Progress::failed;
+      co_return QueryState::failed;
     }
     attempt.enter(Phase::first_byte);
     attempt.begin_step(attempt.now() + (until - attempt.now()) / left);
-    const Progress progress = co_await await_answer(attempt, socket, query);
+    const QueryState progress = co_await await_answer(attempt, socket, query);
     attempt.end_step();
-    if (progress != Progress::waiting) co_return progress;
+    if (progress != QueryState::waiting) co_return progress;
   }
-  co_return Progress::waiting;
+  co_return QueryState::waiting;
 }
 
 // The answer's length stands before it.
@@ -155,12 +156,12 @@ Awaitable<bool> ask_over_tcp(Attempt& attempt, asio::ip::address server, Query& 
   if (!co_await send(attempt, connection.socket(), bytes)) co_return false;
   std::string message;
   if (!co_await receive_message(attempt, connection.socket(), message)) co_return false;
-  const Progress progress = take(attempt, query, message);
-  if (progress == Progress::waiting)
+  const QueryState progress = take(attempt, query, message);
+  if (progress == QueryState::waiting)
     co_return attempt.critical(Reason::protocol, "over TCP came " + query.last_stranger);
-  if (progress == Progress::answered && query.answer.truncated)
+  if (progress == QueryState::answered && query.answer.truncated)
     co_return attempt.critical(Reason::protocol, "the answer is truncated over TCP, too");
-  co_return progress == Progress::answered;
+  co_return progress == QueryState::answered;
 }
 
 // The servers in turn share the time that is left, as addresses of a connection do.
@@ -169,11 +170,11 @@ Awaitable<bool> ask(Attempt& attempt, const Addresses& servers, Query& query) {
     const asio::ip::udp::endpoint server(servers[i], query.port);
     if (attempt.tracing()) attempt.trace("asking " + endpoint_text(servers[i], query.port));
     const TimePoint until = step_deadline(attempt, servers.size() - i);
-    const Progress progress = co_await ask_server(attempt, server, until, query);
-    if (progress == Progress::answered && query.answer.truncated)
+    const QueryState progress = co_await ask_server(attempt, server, until, query);
+    if (progress == QueryState::answered && query.answer.truncated)
       co_return co_await ask_over_tcp(attempt, servers[i], query);
-    if (progress == Progress::answered) co_return true;
-    if (progress == Progress::waiting) fail_silence(attempt, query);
+    if (progress == QueryState::answered) co_return true;
+    if (progress == QueryState::waiting) fail_silence(attempt, query);
     if (attempt.is_over()) break;
   }
   co_return false;
@@ -195,6 +196,15 @@ bool judge_rcode(Attempt& attempt, const DnsSpec& spec, int rcode) {
   return attempt.critical(Reason::status, name + ", not " + spec.rcode);
 }
 
+// The first of `list` that is not in `other`.
+std::optional<std::string> first_beyond(const std::vector<std::string>& list,
+                                        const std::vector<std::string>& other) {
+  const auto found = std::find_if(list.begin(), list.end(), [&other](const std::string& one) {
+    return std::find(other.begin(), other.end(), one) == other.end();
+  });
+  return found == list.end() ? std::nullopt : std::optional(*found);
+}
+
 bool judge_records(Attempt& attempt, const DnsSpec& spec, std::uint16_t type,
                    const std::vector<DnsRecord>& records) {
   if (records.empty()) return attempt.critical(Reason::missing, "no " + spec.type + " record");
@@ -205,15 +215,11 @@ bool judge_records(Attempt& attempt, const DnsSpec& spec, std::uint16_t type,
   for (const std::string& answer : spec.answers) wanted.push_back(dns_data(answer, type));
   for (const DnsRecord& record : records) found.push_back(record.data);
   const std::string all = join_words(found, "and");
-  const auto holds = [](const std::vector<std::string>& list, const std::string& one) {
-    return std::find(list.begin(), list.end(), one) != list.end();
-  };
-  for (const std::string& one : wanted)
-    if (!holds(found, one)) return attempt.critical(Reason::body, "no " + one + ", only " + all);
-  if (!spec.exact) return true;
-  for (const std::string& one : found)
-    if (!holds(wanted, one))
-      return attempt.critical(Reason::body, one + " was not expected among " + all);
+  const auto missing = first_beyond(wanted, found);
+  if (missing) return attempt.critical(Reason::body, "no " + *missing + ", only " + all);
+  const auto more = first_beyond(found, wanted);
+  if (more && spec.exact)
+    return attempt.critical(Reason::body, *more + " was not expected among " + all);
   return true;
 }
 

@@ -15,7 +15,7 @@
 namespace firebreak::probes {
 namespace {
 
-constexpr std::size_t kHeaderBytes = 12;
+constexpr std::size_t kDnsHeaderBytes = 12;
 constexpr std::size_t kNameBytesMax = 255;  // on the wire (RFC 1035, 2.3.4)
 constexpr std::uint16_t kInternet = 1;
 constexpr int kAliasesMax = 16;
@@ -98,7 +98,7 @@ std::string Cursor::name() {
     if (length == 0) break;
     if (length > limits::kDnsLabelBytesMax) {
       const std::size_t target = static_cast<std::size_t>(length & 0x3f) << 8 | byte();
-      ok_ = ok_ && (length & 0xc0) == 0xc0 && target < from && target >= kHeaderBytes;
+      ok_ = ok_ && (length & 0xc0) == 0xc0 && target < from && target >= kDnsHeaderBytes;
       if (!behind) behind = at_;
       from = at_ = ok_ ? target : at_;
       continue;
@@ -269,7 +269,8 @@ std::string dns_query(std::uint16_t id, const DnsQuestion& question) {
   append_number(message, 0x0100);  // recursion desired
   append_number(message, 1);       // one question
   message.append(6, '\0');         // and nothing else
-  std::string_view rest = question.name == "." ? "" : question.name;
+  std::string_view rest = question.name;
+  if (rest == ".") rest = {};
   while (!rest.empty()) {
     const std::size_t length = std::min(rest.find('.'), rest.size());
     message.push_back(static_cast<char>(length));

@@ -26,6 +26,14 @@ bool fail_closed(Attempt& attempt, std::string_view wanted, const std::string& r
                           "closed without " + quoted(wanted) + ", after: " + received);
 }
 
+bool fail_at_deadline(Attempt& attempt, std::string_view wanted, const std::string& received) {
+  return attempt.fail_timeout("no " + quoted(wanted) + ", only: " + received);
+}
+
+bool fail_too_long(Attempt& attempt, std::string_view wanted, const std::string& received) {
+  return attempt.critical(Reason::body, "64 KiB without " + quoted(wanted) + ": " + received);
+}
+
 // Takes out of `received` everything up to `wanted`, reading more until it is there.
 template <class Stream>
 Awaitable<bool> await_text(Attempt& attempt, Stream& stream, const std::string& wanted,
@@ -40,15 +48,13 @@ Awaitable<bool> await_text(Attempt& attempt, Stream& stream, const std::string& 
       co_return true;
     }
     if (received.size() >= limits::kTcpReplyBytesMax)
-      co_return attempt.critical(Reason::body,
-                                 "64 KiB without " + quoted(wanted) + ": " + received);
+      co_return fail_too_long(attempt, wanted, received);
     searched = received.size() - std::min(received.size(), wanted.size() - 1);
-    if (attempt.is_over())
-      co_return attempt.fail_timeout("no " + quoted(wanted) + ", only: " + received);
+    if (attempt.is_over()) co_return fail_at_deadline(attempt, wanted, received);
     const std::ptrdiff_t size = co_await receive(attempt, stream, std::span<char>(buffer));
     if (size == 0) co_return fail_closed(attempt, wanted, received);
     if (size < 0 && attempt.is_over() && !received.empty())
-      co_return attempt.fail_timeout("no " + quoted(wanted) + ", only: " + received);
+      co_return fail_at_deadline(attempt, wanted, received);
     if (size < 0) co_return false;
     attempt.enter(Phase::transfer);
     received.append(buffer.data(), static_cast<std::size_t>(size));

@@ -377,8 +377,7 @@ Object systemd() {
           {{"unit", text("unit"), "required", "its full name, `nginx.service`", "nginx.service"},
            {"states", list_or_one(words(all(unit_states()))), "`active`", "those that are good",
             "active"},
-           {"sub_states", list_or_one(text("name", kShownBytesMax)), "any",
-            "likewise, such as `running`", "running"},
+           {"sub_states", list_or_one(name()), "any", "likewise, such as `running`", "running"},
            {"warning|critical", range(), "none", "on the times that it was restarted", "3"}}};
 }
 

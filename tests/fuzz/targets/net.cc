@@ -76,7 +76,7 @@ void resolv_conf(std::string_view bytes) {
 
 void name(std::string_view bytes) {
   if (!is_dns_name(bytes)) return;
-  for (const std::uint16_t type : {1, 12}) {
+  for (const auto type : {std::uint16_t{1}, std::uint16_t{12}}) {
     const std::string asked = probes::dns_name(bytes, type);
     const std::string query = probes::dns_query(1, {asked, type});
     expect(query.size() <= 12 + 255 + 4, "a query is small", asked);
