@@ -402,6 +402,30 @@ void add_dns(CLI::App& group, Context& context) {
   });
 }
 
+void add_icmp(CLI::App& group, Context& context) {
+  const Kind icmp = add_kind(group, "icmp", "HOST", "ping, without privileges");
+  const auto flags = icmp.flags;
+  const auto add_whole = [&](const char* flag, const char* key, const char* about) {
+    icmp.command->add_option_function<std::int64_t>(
+        flag, [flags, key](std::int64_t number) { flags->keys[key] = number; }, about);
+  };
+  add_whole("--packets", "packets", "how many, default 3");
+  add_text(*icmp.command, flags, "--interval", "interval", "between two of them, default 200ms");
+  add_whole("--bytes", "bytes", "of each, without headers, default 56");
+  add_number(*icmp.command, flags, "--loss-warning", "loss_warning",
+             "percent; more lost is a warning");
+  add_number(*icmp.command, flags, "--loss-critical", "loss_critical",
+             "percent; more lost is critical");
+  add_text(*icmp.command, flags, "--rtt-warning", "rtt_warning",
+           "a longer mean round trip is a warning");
+  add_text(*icmp.command, flags, "--rtt-critical", "rtt_critical",
+           "a longer mean round trip is critical");
+  icmp.command->callback([&context, flags] {
+    flags->keys["host"] = flags->target;
+    probe(context, *flags, "icmp", flags->keys);
+  });
+}
+
 // NAME=TEXT, several times, as a map.
 void add_map(CLI::App& command, const std::shared_ptr<Flags>& flags, const std::string& flag,
              const std::string& key, const char* about) {
@@ -490,6 +514,7 @@ void add_probe_command(CLI::App& app, Context& context) {
   add_queues(*group, context);
   add_tcp(*group, context);
   add_dns(*group, context);
+  add_icmp(*group, context);
   add_exec(*group, context);
   add_systemd(*group, context);
   add_host(*group, context);

@@ -43,6 +43,9 @@ std::string describe(const DnsSpec& dns) {
   const std::string question = dns.type + " " + dns.name;
   return dns.server.empty() ? question : question + " at " + endpoint(dns.server, dns.port);
 }
+std::string describe(const IcmpSpec& icmp) {
+  return icmp.host;
+}
 
 std::string describe(const ExecSpec& exec) {
   std::string text = exec.check;
@@ -64,6 +67,7 @@ struct KindNames {
   const char* operator()(const QueueSpec&) const { return "queue"; }
   const char* operator()(const TcpSpec&) const { return "tcp"; }
   const char* operator()(const DnsSpec&) const { return "dns"; }
+  const char* operator()(const IcmpSpec&) const { return "icmp"; }
   const char* operator()(const ExecSpec&) const { return "exec"; }
   const char* operator()(const SystemdSpec&) const { return "systemd"; }
   const char* operator()(const HostSpec&) const { return "host"; }
@@ -169,6 +173,10 @@ bool is_header_name(std::string_view text) {
   constexpr std::string_view kAllowed =
       "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
   return !text.empty() && text.find_first_not_of(kAllowed) == std::string_view::npos;
+}
+
+Duration icmp_sending_time(const IcmpSpec& icmp) {
+  return icmp.interval * (icmp.packets - 1);
 }
 
 const char* kind_name(const KindSpec& kind) {

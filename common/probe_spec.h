@@ -126,6 +126,19 @@ struct DnsSpec {
   friend bool operator==(const DnsSpec&, const DnsSpec&) = default;
 };
 
+// Ping. OK when a packet is answered and no limit is crossed.
+struct IcmpSpec {
+  std::string host;
+  int packets = 3;
+  Duration interval = std::chrono::milliseconds(200);  // between two of them
+  int bytes = 56;                                      // of each, without headers
+  std::optional<double> loss_warning;                  // percent; more lost is a warning
+  std::optional<double> loss_critical;
+  std::optional<Duration> rtt_warning;  // a longer mean round trip is a warning
+  std::optional<Duration> rtt_critical;
+  friend bool operator==(const IcmpSpec&, const IcmpSpec&) = default;
+};
+
 // A program on the agent's host with the exit codes and the output of a monitoring plugin. What is
 // run stands in a file there (docs/reference/probes.md); a spec can only name it.
 struct ExecSpec {
@@ -155,7 +168,7 @@ struct HostSpec {
 };
 
 using KindSpec = std::variant<HttpSpec, PostgresSpec, RedisSpec, QueueSpec, TcpSpec, DnsSpec,
-                              ExecSpec, SystemdSpec, HostSpec>;
+                              IcmpSpec, ExecSpec, SystemdSpec, HostSpec>;
 
 // Fast re-probes before a change of verdict is believed.
 struct Confirm {
@@ -184,6 +197,8 @@ struct ProbeSpec {
 [[nodiscard]] bool is_status_pattern(std::string_view text);  // "200", "2xx"
 // Absolute, with or without its last dot; ASCII without blanks: other letters as punycode.
 [[nodiscard]] bool is_dns_name(std::string_view text);
+// From the first packet to the last: must be less than the timeout.
+[[nodiscard]] Duration icmp_sending_time(const IcmpSpec& icmp);
 [[nodiscard]] bool is_header_name(std::string_view text);  // a token of RFC 9110, 5.6.2
 
 [[nodiscard]] const char* kind_name(const KindSpec& kind);  // "http": its key in YAML

@@ -232,8 +232,8 @@ void read_confirm(const Node& node, Confirm& confirm, Problems& problems) {
 }  // namespace
 
 std::span<const std::string> kind_words() {
-  static const std::array<std::string, 9> kWords{"http", "postgres", "redis",   "queue", "tcp",
-                                                 "dns",  "exec",     "systemd", "host"};
+  static const std::array<std::string, 10> kWords{"http", "postgres", "redis", "queue",   "tcp",
+                                                  "dns",  "icmp",     "exec",  "systemd", "host"};
   return kWords;
 }
 
@@ -311,6 +311,8 @@ std::optional<KindSpec> read_kind(MapReader& reader, Problems& problems) {
     spec = probe_yaml::read_tcp(kind->value, problems);
   } else if (kind->key.text() == "dns") {
     spec = probe_yaml::read_dns(kind->value, problems);
+  } else if (kind->key.text() == "icmp") {
+    spec = probe_yaml::read_icmp(kind->value, problems);
   } else if (kind->key.text() == "queue") {
     spec = read_queue(kind->value, problems);
   } else if (kind->key.text() == "exec") {
@@ -339,6 +341,11 @@ std::optional<ProbeSpec> read_probe(MapReader& reader, Problems& problems) {
         std::min<Duration>(probe.timeout, std::max<Duration>(probe.every, std::chrono::seconds(1)));
   read_confirm(reader.optional("confirm"), probe.confirm, problems);
   if (!kind) return std::nullopt;
+  const auto* icmp = std::get_if<IcmpSpec>(&*kind);
+  if (icmp != nullptr && icmp_sending_time(*icmp) >= probe.timeout)
+    problems.error(reader.node().place(),
+                   "sending its packets takes " + format_duration(icmp_sending_time(*icmp)) +
+                       ", no less than the timeout of " + format_duration(probe.timeout));
   probe.kind = *std::move(kind);
   return probe;
 }

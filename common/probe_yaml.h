@@ -7,6 +7,7 @@
 //   {queue: {redis: cache:6379, list: emergency, critical: 10}}
 //   {tcp: {host: mail, port: 25, starttls: smtp, certificate_warning_days: 14}}
 //   {dns: {name: example.com, type: MX, answers: 10 mail.example.com}}
+//   {icmp: {host: gateway, packets: 5, loss_critical: 50}}
 #pragma once
 
 #include <optional>

@@ -1,4 +1,4 @@
-// TCP with its dialogue and its TLS, and DNS, from YAML.
+// TCP with its dialogue and its TLS, DNS and ICMP, from YAML.
 #include "common/probe_yaml_net.h"
 
 #include <utility>
@@ -125,6 +125,37 @@ DnsSpec read_dns(const Node& node, Problems& problems) {
   if (answers && dns.rcode != "NOERROR")
     problems.error(answers.name_place(), "an answer with " + dns.rcode + " has no records");
   return dns;
+}
+
+IcmpSpec read_icmp(const Node& node, Problems& problems) {
+  IcmpSpec icmp;
+  if (node.kind() == yaml::Kind::scalar) {
+    read_host(node, icmp.host, problems);
+    return icmp;
+  }
+  MapReader reader(node, "a ping", problems);
+  read_host(reader.required("host"), icmp.host, problems);
+  if (const auto packets = reader.optional("packets").as_int(problems, 1, limits::kIcmpPacketsMax))
+    icmp.packets = static_cast<int>(*packets);
+  if (const auto interval =
+          reader.optional("interval")
+              .as_duration(problems, limits::kIcmpIntervalMin, limits::kIcmpIntervalMax))
+    icmp.interval = *interval;
+  if (const auto bytes =
+          reader.optional("bytes").as_int(problems, limits::kIcmpBytesMin, limits::kIcmpBytesMax))
+    icmp.bytes = static_cast<int>(*bytes);
+  const auto percent = [&](const char* key, std::optional<double>& into) {
+    if (const Node limit = reader.optional(key)) into = limit.as_double(problems, 0, 100);
+  };
+  const auto round_trip = [&](const char* key, std::optional<Duration>& into) {
+    if (const Node limit = reader.optional(key))
+      into = limit.as_duration(problems, Duration::zero(), limits::kProbeTimeoutMax);
+  };
+  percent("loss_warning", icmp.loss_warning);
+  percent("loss_critical", icmp.loss_critical);
+  round_trip("rtt_warning", icmp.rtt_warning);
+  round_trip("rtt_critical", icmp.rtt_critical);
+  return icmp;
 }
 
 }  // namespace firebreak::probe_yaml

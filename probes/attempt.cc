@@ -67,7 +67,7 @@ bool Attempt::fail(Status status, Reason reason, std::string_view evidence) {
 }
 
 bool Attempt::fail_timeout(std::string_view what) {
-  if (stalled_ > Duration::zero())
+  if (has_stalled())
     return unknown(Reason::prober, "the agent itself did not run for " +
                                        humanize_duration(stalled_) +
                                        ", so it cannot blame the target");

@@ -93,6 +93,8 @@ class Attempt {
   bool unknown(Reason reason, std::string_view evidence) {
     return fail(Status::unknown, reason, evidence);
   }
+  // The prober did not run when the deadline passed: whatever is missing is not the target's fault.
+  [[nodiscard]] bool has_stalled() const { return stalled_ > Duration::zero(); }
   // The deadline passed, or the prober did not run when it passed.
   bool fail_timeout(std::string_view what);
   void add_value(std::string name, double value);

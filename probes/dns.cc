@@ -65,7 +65,7 @@ QueryState take(Attempt& attempt, Query& query, std::string_view message) {
 }
 
 bool fail_silence(Attempt& attempt, const Query& query) {
-  if (query.strangers == 0) return attempt.fail_timeout("no answer");
+  if (query.strangers == 0 || attempt.has_stalled()) return attempt.fail_timeout("no answer");
   return attempt.critical(Reason::protocol,
                           "only " + std::to_string(query.strangers) +
                               " datagrams that do not answer, the last: " + query.last_stranger);

@@ -16,6 +16,7 @@
 #include "probes/exec.h"
 #include "probes/host.h"
 #include "probes/http.h"
+#include "probes/icmp.h"
 #include "probes/postgres.h"
 #include "probes/queue.h"
 #include "probes/redis.h"
@@ -43,6 +44,9 @@ struct KindRunner {
     return probes::probe_queue(attempt, spec);
   }
   Awaitable<void> operator()(const DnsSpec& spec) const { return probes::probe_dns(attempt, spec); }
+  Awaitable<void> operator()(const IcmpSpec& spec) const {
+    return probes::probe_icmp(attempt, spec);
+  }
   Awaitable<void> operator()(const TcpSpec& spec) const { return probes::probe_tcp(attempt, spec); }
   Awaitable<void> operator()(const ExecSpec& spec) const {
     return probes::probe_exec(attempt, spec);

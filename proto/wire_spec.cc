@@ -120,6 +120,19 @@ v1::DnsSpec dns_to_proto(const DnsSpec& spec) {
   return message;
 }
 
+v1::IcmpSpec icmp_to_proto(const IcmpSpec& spec) {
+  v1::IcmpSpec message;
+  message.set_host(spec.host);
+  message.set_packets(spec.packets);
+  message.set_interval_us(spec.interval.count());
+  message.set_bytes(spec.bytes);
+  if (spec.loss_warning) message.set_loss_warning(*spec.loss_warning);
+  if (spec.loss_critical) message.set_loss_critical(*spec.loss_critical);
+  if (spec.rtt_warning) message.set_rtt_warning_us(spec.rtt_warning->count());
+  if (spec.rtt_critical) message.set_rtt_critical_us(spec.rtt_critical->count());
+  return message;
+}
+
 v1::ExecSpec exec_to_proto(const ExecSpec& spec) {
   v1::ExecSpec message;
   message.set_check(spec.check);
@@ -172,6 +185,7 @@ struct KindToProto {
   void operator()(const QueueSpec& spec) const { *message.mutable_queue() = queue_to_proto(spec); }
   void operator()(const TcpSpec& spec) const { *message.mutable_tcp() = tcp_to_proto(spec); }
   void operator()(const DnsSpec& spec) const { *message.mutable_dns() = dns_to_proto(spec); }
+  void operator()(const IcmpSpec& spec) const { *message.mutable_icmp() = icmp_to_proto(spec); }
   void operator()(const ExecSpec& spec) const { *message.mutable_exec() = exec_to_proto(spec); }
   void operator()(const SystemdSpec& spec) const {
     *message.mutable_systemd() = systemd_to_proto(spec);
@@ -369,6 +383,39 @@ DnsSpec dns_from_proto(Checker& check, const v1::DnsSpec& message) {
   return spec;
 }
 
+IcmpSpec icmp_from_proto(Checker& check, const v1::IcmpSpec& message) {
+  IcmpSpec spec;
+  check_host(check, message.host(), "IcmpSpec.host");
+  constexpr int kPacketsMax = static_cast<int>(limits::kIcmpPacketsMax);
+  check.require(message.packets() >= 1 && message.packets() <= kPacketsMax, "IcmpSpec.packets",
+                "is not between 1 and " + std::to_string(kPacketsMax));
+  check.duration(message.interval_us(), limits::kIcmpIntervalMin, limits::kIcmpIntervalMax,
+                 "IcmpSpec.interval_us");
+  check.require(
+      message.bytes() >= limits::kIcmpBytesMin && message.bytes() <= limits::kIcmpBytesMax,
+      "IcmpSpec.bytes",
+      "is not between " + std::to_string(limits::kIcmpBytesMin) + " and " +
+          std::to_string(limits::kIcmpBytesMax));
+  spec.host = message.host();
+  spec.packets = message.packets();
+  spec.interval = Duration{message.interval_us()};
+  spec.bytes = message.bytes();
+  if (message.has_loss_warning() && check.finite(message.loss_warning(), "IcmpSpec.loss_warning"))
+    spec.loss_warning = message.loss_warning();
+  if (message.has_loss_critical() &&
+      check.finite(message.loss_critical(), "IcmpSpec.loss_critical"))
+    spec.loss_critical = message.loss_critical();
+  const auto round_trip = [&check](std::int64_t us, std::string_view field) {
+    check.duration(us, Duration::zero(), limits::kProbeTimeoutMax, field);
+    return Duration{us};
+  };
+  if (message.has_rtt_warning_us())
+    spec.rtt_warning = round_trip(message.rtt_warning_us(), "IcmpSpec.rtt_warning_us");
+  if (message.has_rtt_critical_us())
+    spec.rtt_critical = round_trip(message.rtt_critical_us(), "IcmpSpec.rtt_critical_us");
+  return spec;
+}
+
 ExecSpec exec_from_proto(Checker& check, const v1::ExecSpec& message) {
   ExecSpec spec;
   check.name(message.check(), "ExecSpec.check");
@@ -472,6 +519,9 @@ Result<ProbeSpec> from_proto(const v1::ProbeSpec& message) {
       break;
     case v1::ProbeSpec::kDns:
       spec.kind = dns_from_proto(check, message.dns());
+      break;
+    case v1::ProbeSpec::kIcmp:
+      spec.kind = icmp_from_proto(check, message.icmp());
       break;
     case v1::ProbeSpec::kExec:
       spec.kind = exec_from_proto(check, message.exec());

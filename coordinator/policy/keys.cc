@@ -173,6 +173,8 @@ std::vector<Key> kinds() {
        "connects, with TLS and a dialogue if wanted", "mail:25"},
       {"dns", any_of({text("name"), object("dns", "[map](probes.md#dns)")}), "one kind",
        "asks a DNS server", "www.example.com"},
+      {"icmp", any_of({text("host"), object("icmp", "[map](probes.md#icmp)")}), "one kind", "pings",
+       "gateway"},
       {"exec", any_of({name(), object("exec", "[map](probes.md#exec)")}), "one kind",
        "runs a check of the agent's host", "disk"},
       {"systemd", any_of({text("unit"), object("systemd", "[map](probes.md#systemd)")}), "one kind",
@@ -361,6 +363,27 @@ std::vector<Object> dns() {
             {"exact", boolean(), "false", "whether there must be no others", "true"}},
            {},
            {{"exact", "answers"}}}};
+}
+
+std::vector<Object> icmp() {
+  const Type percent = [] {
+    Type type = number(0);
+    type.max = 100;
+    return type;
+  }();
+  return {{"icmp",
+           "a ping",
+           {{"host", text("name or address", limits::kHostBytesMax), "required",
+             "short: `icmp: host`", "gateway"},
+            {"packets", whole(1, limits::kIcmpPacketsMax), "3", "how many", "3"},
+            {"interval", duration(limits::kIcmpIntervalMin, limits::kIcmpIntervalMax), "200ms",
+             "between two of them; all must be sent before the timeout", "200ms"},
+            {"bytes", whole(limits::kIcmpBytesMin, limits::kIcmpBytesMax), "56",
+             "of each, without headers", "56"},
+            {"loss_warning|loss_critical", percent, "none",
+             "percent: *more* lost is a warning, is critical", "30"},
+            {"rtt_warning|rtt_critical", duration({}, limits::kProbeTimeoutMax), "none",
+             "a *longer* mean round trip is a warning, is critical", "100ms"}}}};
 }
 
 Object exec() {
@@ -643,8 +666,8 @@ const File& policy_keys() {
               "coordinator/policy/keys.cc",
               {policy_file(), severity(), fact(), service(), http(), postgres(), redis(), queue(),
                exec(), systemd(), host(), rule(), no_data()}};
-    for (auto&& group :
-         {receivers(), probes(), tcp(), dns(), actions(), playbooks(), checks(), scope(), people()})
+    for (auto&& group : {receivers(), probes(), tcp(), dns(), icmp(), actions(), playbooks(),
+                         checks(), scope(), people()})
       file.objects.insert(file.objects.end(), group.begin(), group.end());
     return file;
   }();

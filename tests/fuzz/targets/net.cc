@@ -1,4 +1,4 @@
-// What peers send to the probes that speak a protocol of their own: STARTTLS, DNS.
+// What peers send to the probes that speak a protocol of their own: STARTTLS, DNS, ICMP.
 //
 // The first byte says which.
 #include <algorithm>
@@ -6,6 +6,7 @@
 #include "common/limits.h"
 #include "common/probe_spec.h"
 #include "probes/dns_message.h"
+#include "probes/icmp_packet.h"
 #include "probes/starttls.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -87,6 +88,18 @@ void name(std::string_view bytes) {
   }
 }
 
+void echo(std::string_view bytes) {
+  constexpr probes::EchoCookie kCookie = {'c', 'o', 'o', 'k', 'i', 'e'};
+  for (const bool v6 : {false, true}) {
+    const auto seq = probes::parse_echo_reply(v6, bytes, kCookie);
+    if (!seq) continue;
+    std::string request = probes::echo_request(v6, *seq, kCookie, bytes.size() - 8);
+    expect(request.size() == bytes.size(), "a reply is as large as a request");
+    expect(bytes.substr(6, 18) == std::string_view(request).substr(6, 18),
+           "a reply holds what was sent");
+  }
+}
+
 }  // namespace
 
 void run(std::string_view input) {
@@ -94,6 +107,7 @@ void run(std::string_view input) {
   const std::string_view bytes = input.substr(1);
   if (input[0] == 's') starttls(bytes);
   if (input[0] == 'd') dns(bytes);
+  if (input[0] == 'i') echo(bytes);
   if (input[0] == 'r') resolv_conf(bytes);
   if (input[0] == 'n') name(bytes);
 }

@@ -69,6 +69,10 @@ DnsSpec a_dns_spec() {
   return {"example.com", "MX", "::1", 5353, "NOERROR", {"10 mail", "20 more"}, true};
 }
 
+IcmpSpec an_icmp_spec() {
+  return {"gateway", 5, milliseconds(20), 64, 10, 50.5, milliseconds(1), milliseconds(80)};
+}
+
 ProbeSpec a_spec(KindSpec kind) {
   return {std::move(kind), milliseconds(500), milliseconds(400), {3, milliseconds(20)}};
 }
@@ -102,8 +106,9 @@ TEST(WireSpec, EveryKindArrivesAsItWasSent) {
   const QueueSpec queues[] = {{QueueSpec::RedisList{a_redis_spec(), "jobs"}, 5, 10},
                               {QueueSpec::HttpJson{an_http_spec(), "body.n"}, {}, 10},
                               {QueueSpec::SqlCount{a_postgres_spec()}, 5, {}}};
-  const KindSpec kinds[] = {an_http_spec(), a_postgres_spec(), a_redis_spec(), queues[0],
-                            queues[1],      queues[2],         a_tcp_spec(),   a_dns_spec()};
+  const KindSpec kinds[] = {an_http_spec(), a_postgres_spec(), a_redis_spec(),
+                            queues[0],      queues[1],         queues[2],
+                            a_tcp_spec(),   a_dns_spec(),      an_icmp_spec()};
 
   for (const KindSpec& kind : kinds) {
     const auto back = from_proto(to_proto(a_spec(kind)));
@@ -313,6 +318,23 @@ TEST(WireSpec, RefusesDnsThatBreaksARule) {
                   {"DnsSpec.answers", [&](auto& m) {
                      while (dns(m).answers_size() < 65) dns(m).add_answers("a");
                    }}});
+}
+
+TEST(WireSpec, RefusesIcmpThatBreaksARule) {
+  const auto icmp = [](auto& m) -> v1::IcmpSpec& { return *m.mutable_icmp(); };
+  const auto nan = std::numeric_limits<double>::quiet_NaN();
+  expect_refused(
+      a_spec(an_icmp_spec()),
+      {{"IcmpSpec.host", [&](auto& m) { icmp(m).clear_host(); }},
+       {"IcmpSpec.packets", [&](auto& m) { icmp(m).set_packets(0); }},
+       {"IcmpSpec.packets", [&](auto& m) { icmp(m).set_packets(21); }},
+       {"IcmpSpec.interval_us", [&](auto& m) { icmp(m).set_interval_us(9'999); }},
+       {"IcmpSpec.bytes", [&](auto& m) { icmp(m).set_bytes(15); }},
+       {"IcmpSpec.bytes", [&](auto& m) { icmp(m).set_bytes(1401); }},
+       {"IcmpSpec.loss_warning", [&](auto& m) { icmp(m).set_loss_warning(nan); }},
+       {"IcmpSpec.loss_critical", [&](auto& m) { icmp(m).set_loss_critical(nan); }},
+       {"IcmpSpec.rtt_warning_us", [&](auto& m) { icmp(m).set_rtt_warning_us(-1); }},
+       {"IcmpSpec.rtt_critical_us", [&](auto& m) { icmp(m).set_rtt_critical_us(300'000'001); }}});
 }
 
 TEST(WireKey, ArrivesOrIsRefusedByField) {
