@@ -11,9 +11,9 @@ namespace firebreak::actuator {
 namespace {
 
 using namespace std::chrono_literals;
+using programs::parameter_reference;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using programs::parameter_reference;
 
 constexpr Instant kStart = instant_from_unix_us(1'700'000'000'000'000);
 
