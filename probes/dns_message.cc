@@ -366,6 +366,9 @@ std::vector<std::string> nameservers_of(std::string_view resolv_conf) {
     const auto words = words_of(resolv_conf.substr(0, end));
     resolv_conf.remove_prefix(std::min(end + 1, resolv_conf.size()));
     if (words.size() < 2 || words[0] != "nameserver") continue;
+    // A NUL would end what is read of an address, and a scope may be any text.
+    if (!std::all_of(words[1].begin(), words[1].end(), [](char c) { return c > ' ' && c < 0x7f; }))
+      continue;
     boost::system::error_code failed;
     const std::string address(words[1]);
     boost::asio::ip::make_address(address, failed);
