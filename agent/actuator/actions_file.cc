@@ -1,9 +1,9 @@
 // Reads actions.d strictly: whatever is not understood allows nothing.
 #include "agent/actuator/actions_file.h"
 
+#include <sys/stat.h>
+
 #include <array>
-#include <filesystem>
-#include <system_error>
 
 #include "common/limits.h"
 #include "common/probe_spec.h"
@@ -135,8 +135,9 @@ ActionsFolder read_actions(const std::string& path, uid_t owner, Problems& probl
 }
 
 ActionsFolder read_actions_copy(const std::string& path, Problems& problems) {
-  std::error_code unknown;
-  return read(path, std::nullopt, !std::filesystem::is_directory(path, unknown), problems);
+  struct stat info {};
+  const bool is_folder = ::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
+  return read(path, std::nullopt, !is_folder, problems);
 }
 
 }  // namespace firebreak::actuator
