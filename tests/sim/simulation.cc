@@ -488,6 +488,9 @@ void Simulation::check_end() {
   run_until(world_.timeline.now() + 2s);
   for (int i = 0; i < 1000 && !leader().is_idle(); ++i) run_until(world_.timeline.now() + 20ms);
   promise(leader().is_idle(), kLiveness, "the coordinator is never done");
+  // A reminder of the attacker's incident may have gone out just now.
+  for (int i = 0; i < 30 && world_.disk.outbox_size() > 0; ++i)
+    run_until(world_.timeline.now() + 1s);
   for (const Site& site : sites_) {
     promise(site.agent->is_attached(), kLiveness,
             [&] { return site.agent->name().str() + " is not attached"; });
