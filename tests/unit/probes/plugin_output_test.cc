@@ -2,6 +2,9 @@
 #include "probes/plugin_output.h"
 
 #include <gmock/gmock.h>
+#include <string>
+#include <vector>
+
 #include <gtest/gtest.h>
 
 #include "common/ids.h"
@@ -76,7 +79,8 @@ TEST(PluginOutput, MakesValidNamesOfLabels) {
   EXPECT_EQ(value_name("Load 1"), "load_1");
   EXPECT_EQ(value_name("///"), "value");
   EXPECT_EQ(value_name(""), "value");
-  for (const std::string label : {"x", "\xff\xfe", "a\nb", "=", std::string(500, 'Z').c_str()})
+  const std::vector<std::string> labels{"x", "\xff\xfe", "a\nb", "=", std::string(500, 'Z')};
+  for (const std::string& label : labels)
     EXPECT_TRUE(is_valid_name(value_name(label) + ".critical_99")) << label;
 }
 
