@@ -1,10 +1,10 @@
 // What plugins print, and what somebody hostile prints instead.
 #include "probes/plugin_output.h"
 
-#include <gmock/gmock.h>
 #include <string>
 #include <vector>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "common/ids.h"
