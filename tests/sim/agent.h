@@ -51,7 +51,9 @@ class Agent {
   [[nodiscard]] std::uint64_t kept() const { return outbox_ ? outbox_->size() : 0; }
   // In all lives, by the counts of outbox and spool.
   [[nodiscard]] std::uint64_t dropped() const {
-    return dropped_before_ + counts_.dropped + (outbox_ ? outbox_->dropped() : 0);
+    // Asked of the log: an agent may die between a drop and hearing of it.
+    return dropped_before_ + (log_ ? log_->counts().dropped : 0) +
+           (outbox_ ? outbox_->dropped() : 0);
   }
   [[nodiscard]] bool is_attached() const { return fsm_ && fsm_->is_attached(); }
   // What the spool has taken is on the coordinator's disk, still here, or dropped and counted.
