@@ -120,7 +120,7 @@ void add_vantage(const core::SeriesState& series, const AgentName& agent, Detail
   vantage.set_status(wire::to_proto(series.live ? series.confirmed : Status::unknown));
   vantage.set_reason(to_string(seen.reason));
   vantage.set_latency_us(seen.latency.count());
-  vantage.set_observed_unix_us(unix_us(series.observed));
+  vantage.set_observed_unix_us(unix_us(series.observed - series.ahead));
   const std::size_t evidence_max =
       detail == Detail::full ? limits::kEvidenceBytesMax : kEvidenceShown;
   if (detail == Detail::full || series.confirmed != Status::ok)

@@ -113,8 +113,9 @@ void take_row(State& state, AgentState& agent, const ResultRow& row) {
     ++state.counters.late;
     return;
   }
-  // In the order of the sequence numbers, whatever the clocks say.
-  observed = std::max(observed, series->observed);
+  // In the order of the sequence numbers, whatever the clocks say: but that makes it no fresher.
+  series->ahead = std::max(series->observed - observed, Duration{0});
+  observed += series->ahead;
   bool changed = take_verdict(state, *series, row, observed);
   // Not by a result that is yet to be confirmed: the verdict before it may be of another day.
   if (agent.attached && !series->live && series->confirmed_at == observed)

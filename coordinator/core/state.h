@@ -40,6 +40,10 @@ struct SeriesState {
   Status suspected = Status::unknown;  // of the newest result, while it differs from the confirmed
   Instant suspected_since{};           // epoch: nothing is suspected
   Instant observed{};                  // newest result, confirmed or not; epoch: none yet
+  // How much earlier that result was made than `observed`, which is never before that of an earlier
+  // number: a line of time that went on after an outage of unknown length places old results too
+  // late.
+  Duration ahead{};
 };
 
 // A number that an agent gave a series.

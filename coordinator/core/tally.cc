@@ -20,10 +20,13 @@ ProbeTally* tally_of(State& state, const ProbeInputs* inputs) {
 }
 
 // Leaves failing_since to be sorted.
-void add(ProbeTally& tally, const SeriesState& series, const ProbeSpec& spec) {
+void add(ProbeTally& tally, const SeriesState& series) {
   ++tally.fresh;
   if (series.confirmed == Status::warning) ++tally.warnings;
   if (series.confirmed == Status::critical) tally.failing_since.push_back(series.confirmed_since);
+}
+
+void expect_stale(ProbeTally& tally, const SeriesState& series, const ProbeSpec& spec) {
   tally.next_stale = std::min(tally.next_stale, fresh_until(series, spec) + Duration{1});
 }
 
@@ -31,7 +34,8 @@ void see(ProbeTally& tally, const AgentState& agent, SeriesState& series, const 
          Instant now) {
   tally.newest = std::max(tally.newest, series.observed);
   const bool fresh = is_fresh(agent, series, spec, now);
-  if (fresh && !series.counted) add(tally, series, spec);
+  if (fresh && !series.counted) add(tally, series);
+  if (fresh) expect_stale(tally, series, spec);
   series.counted = fresh;
 }
 
@@ -77,7 +81,7 @@ void carry_windows(State& state, const Inputs* old) {
 }
 
 Instant fresh_until(const SeriesState& series, const ProbeSpec& spec) {
-  return series.observed + 3 * spec.every + spec.timeout + limits::kDeliverySlack;
+  return series.observed - series.ahead + 3 * spec.every + spec.timeout + limits::kDeliverySlack;
 }
 
 bool is_fresh(const AgentState& agent, const SeriesState& series, const ProbeSpec& spec,
@@ -129,7 +133,9 @@ ProbeTally count_anew(const State& state, const ProbeKey& key, const ProbeSpec& 
   ProbeTally tally;
   each_vantage(state, key, [&](const AgentState& agent, const SeriesState& series) {
     tally.newest = std::max(tally.newest, series.observed);
-    if (is_fresh(agent, series, spec, now)) add(tally, series, spec);
+    if (!is_fresh(agent, series, spec, now)) return;
+    add(tally, series);
+    expect_stale(tally, series, spec);
   });
   sort(tally);
   return tally;

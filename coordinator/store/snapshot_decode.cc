@@ -403,6 +403,8 @@ void StateDecoder::Parts::take(const pb::SnapshotSeries& from) {
                          from.confirmed_at_size(), from.suspected_size(),
                          from.suspected_since_size(), from.observed_size()})
     if (size != rows) return reader_.fail("series: columns of different lengths");
+  if (from.ahead_us_size() != 0 && from.ahead_us_size() != rows)
+    return reader_.fail("series: columns of different lengths");
   learn(from.new_keys());
   auto observations = get_observations(from.confirmed_by(), rows, reader_);
   if (reader_.error()) return;
@@ -428,6 +430,7 @@ void StateDecoder::Parts::take(const pb::SnapshotSeries& from) {
     to.suspected = static_cast<Status>(from.suspected(row));
     to.suspected_since = from_ago(from.suspected_since(row));
     to.observed = from_ago(from.observed(row));
+    if (from.ahead_us_size() != 0) to.ahead = std::max(Duration{from.ahead_us(row)}, Duration{0});
     added.push_back(&to);
   }
   take_windows(from, added);

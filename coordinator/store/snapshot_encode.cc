@@ -2,6 +2,7 @@
 // columns.
 #include <firebreak/v1/snapshot.pb.h>
 
+#include <algorithm>
 #include <array>
 #include <set>
 #include <string>
@@ -297,6 +298,7 @@ void Encoder::add_series(const core::AgentState& agent) {
       to.add_suspected(static_cast<std::uint32_t>(series.suspected));
       to.add_suspected_since(ago(series.suspected_since));
       to.add_observed(ago(series.observed));
+      to.add_ahead_us(series.ahead.count());
       observations.add(series.confirmed_by);
       const core::Window* window = unwritten_window(series);
       if (window == nullptr) continue;
@@ -305,6 +307,8 @@ void Encoder::add_series(const core::AgentState& agent) {
       put(*window, added);
       window_bytes += added.ByteSizeLong();
     }
+    if (std::all_of(to.ahead_us().begin(), to.ahead_us().end(), [](auto us) { return us == 0; }))
+      to.clear_ahead_us();
     flush();
   }
 }

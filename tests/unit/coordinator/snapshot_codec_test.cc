@@ -299,6 +299,20 @@ TEST(SnapshotCodec, AddsUpTheWindowsOfOneProbe) {
   EXPECT_EQ(core::find_window(*back, series.inputs)->over(1min, back->now).samples, 4U);
 }
 
+TEST(SnapshotCodec, KeepsHowMuchOlderAResultIsThanItsOrderSays) {
+  core::State state = full_state();
+  core::ResultsReceived late = result(3, Status::critical, state.now - 9s);
+  core::step(state, late, state.now + 1s);
+  const AgentName a("a");
+  const core::SeriesState& series = state.agents.at(a).series.begin()->second;
+  ASSERT_GT(series.ahead, 0s);
+
+  const auto back = decode(encode_state(state));
+
+  ASSERT_TRUE(back) << back.error().message;
+  EXPECT_EQ(back->agents.at(a).series.begin()->second.ahead, series.ahead);
+}
+
 TEST(SnapshotCodec, KeepsAStateOfNothing) {
   const core::State state;
 
@@ -317,6 +331,22 @@ TEST(SnapshotCodec, GivesEveryStateADigestOfItsOwn) {
   ++state.agents.at(AgentName("a")).last_seq;
 
   EXPECT_NE(digest(state), before);
+}
+
+TEST(SnapshotCodec, RefusesAColumnOfAnotherLength) {
+  std::vector<std::string> records = encode_state(full_state());
+  for (std::string& bytes : records) {
+    journal::v1::SnapshotRecord record;
+    ASSERT_TRUE(record.ParseFromString(bytes));
+    if (!record.has_series()) continue;
+    for (int i = 0; i <= record.series().key_size(); ++i) record.mutable_series()->add_ahead_us(1);
+    bytes = record.SerializeAsString();
+  }
+
+  const auto back = decode(records);
+
+  ASSERT_FALSE(back);
+  EXPECT_THAT(back.error().message, ::testing::HasSubstr("columns of different lengths"));
 }
 
 TEST(SnapshotCodec, RefusesWhatDoesNotAddUp) {

@@ -51,6 +51,23 @@ TEST(Ingest, OrdersResultsByTheirNumbersWhateverTheClocksSay) {
   EXPECT_EQ(series.confirmed_since, world.now - 1s);
 }
 
+// After an outage of unknown length the coordinator's time goes on where it ended, so that what was
+// seen before seems newer than it is.
+TEST(Ingest, AnOldResultIsNotFreshForComingAfterOneThatSeemedNewer) {
+  World world = one_agent();
+  world.result("a", kHealth, Status::ok);
+  world.pass(10s);
+  world.detach("a");
+  world.attach("a", {{"role", "edge"}}, 2);
+
+  world.step(world.batch("a", kHealth, observation(Status::critical), world.now - 21s));
+  EXPECT_EQ(probe_status(world.state, kHealth), Status::unknown) << "older than 20 s";
+  world.step(world.batch("a", kHealth, observation(Status::critical), world.now - 19s));
+  EXPECT_EQ(probe_status(world.state, kHealth), Status::critical);
+  world.pass(2s);
+  EXPECT_EQ(probe_status(world.state, kHealth), Status::unknown);
+}
+
 TEST(Ingest, TakesNoResultForOneOfTheFuture) {
   World world = one_agent();
   world.step(world.batch("a", kHealth, observation(Status::ok), world.now + 1h));
