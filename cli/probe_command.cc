@@ -9,13 +9,16 @@
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
+#include <chrono>
 #include <iostream>
 #include <map>
 #include <memory>
 #include <optional>
+#include <thread>
 
 #include "cli/commands.h"
 #include "cli/terminal.h"
+#include "common/limits.h"
 #include "common/probe_yaml.h"
 #include "common/text.h"
 #include "common/yaml.h"
@@ -31,6 +34,8 @@ struct Flags {
   boost::json::object keys;     // of the kind
   boost::json::object outside;  // of the probe
   bool verbose = false;
+  std::string watch;         // once unless it says how often
+  std::optional<int> times;  // so often at most; without a limit when watching
 };
 
 void add_text(CLI::App& command, const std::shared_ptr<Flags>& flags, const std::string& flag,
@@ -50,6 +55,25 @@ struct Kind {
   std::shared_ptr<Flags> flags = std::make_shared<Flags>();
 };
 
+// NAME=RANGE, again and again.
+void add_limits(const Kind& kind, const char* flag, const char* severity) {
+  kind.command->add_option_function<std::vector<std::string>>(
+      flag,
+      [flags = kind.flags, flag, severity](const std::vector<std::string>& texts) {
+        for (const std::string& text : texts) {
+          const std::size_t equals = text.find('=');
+          if (equals == std::string::npos)
+            throw CLI::ValidationError(flag, "write it as VALUE=RANGE, such as latency=0.5");
+          boost::json::value& limits = flags->outside["limits"];
+          if (!limits.is_object()) limits = boost::json::object();
+          boost::json::value& limit = limits.as_object()[text.substr(0, equals)];
+          if (!limit.is_object()) limit = boost::json::object();
+          limit.as_object()[severity] = text.substr(equals + 1);
+        }
+      },
+      "VALUE=RANGE of a value that the kind yields, or of latency; may be repeated");
+}
+
 Kind add_kind(CLI::App& group, const char* name, const char* target, const char* about) {
   Kind kind{group.add_subcommand(name, about)};
   const auto flags = kind.flags;
@@ -58,6 +82,25 @@ Kind add_kind(CLI::App& group, const char* name, const char* target, const char*
       "--timeout", [flags](const std::string& text) { flags->outside["timeout"] = text; },
       "over everything, name look-up included (default 5s)");
   kind.command->add_flag("-v,--verbose", flags->verbose, "say what it does, on standard error");
+  kind.command->add_option("--watch", flags->watch, "again and again, so far apart: 1s");
+  kind.command->add_option("--times", flags->times, "with --watch: end after so many")
+      ->check(CLI::PositiveNumber);
+  add_limits(kind, "--limit-warning", "warning");
+  add_limits(kind, "--limit-critical", "critical");
+  kind.command->add_flag_callback(
+      "--invert", [flags] { flags->outside["invert"] = true; }, "what fails is good");
+  return kind;
+}
+
+Kind add_network_kind(CLI::App& group, const char* name, const char* target, const char* about) {
+  Kind kind = add_kind(group, name, target, about);
+  const auto add = [&](const char* flag, const char* key, const char* meaning) {
+    kind.command->add_option_function<std::string>(
+        flag, [flags = kind.flags, key](const std::string& text) { flags->outside[key] = text; },
+        meaning);
+  };
+  add("--family", "family", "any, ipv4, ipv6, prefer-ipv4 or prefer-ipv6");
+  add("--source", "source", "an address of this host to ask from");
   return kind;
 }
 
@@ -151,8 +194,15 @@ std::string limit_of(const std::map<std::string, Range>& limits, const std::stri
 }
 
 // ";80;90" behind a value that the probe has limits on.
-std::string limits_of(const KindSpec& kind, const std::string& value) {
+std::string limits_of(const ProbeSpec& spec, const std::string& value) {
+  const KindSpec& kind = spec.kind;
   std::string limits = ";";
+  if (const auto found = spec.limits.find(value); found != spec.limits.end()) {
+    if (found->second.warning) limits += to_string(*found->second.warning);
+    limits += ";";
+    if (found->second.critical) limits += to_string(*found->second.critical);
+    return limits;
+  }
   if (const auto* queue = std::get_if<QueueSpec>(&kind); queue != nullptr && value == "length") {
     if (queue->warning) limits += number(*queue->warning);
     limits += ";";
@@ -163,6 +213,11 @@ std::string limits_of(const KindSpec& kind, const std::string& value) {
   if (host == nullptr) return "";
   limits.append(limit_of(host->warning, value)).append(";").append(limit_of(host->critical, value));
   return limits == ";;" ? "" : limits;
+}
+
+std::string latency_limits(const ProbeSpec& spec) {
+  const std::string limits = limits_of(spec, std::string(kLatencyValue));
+  return limits.empty() ? ";;" : limits;
 }
 
 // "HTTP CRITICAL - http://api/health: status: 503 Service Unavailable, 12 ms |'latency'=0.012s;;;0"
@@ -176,11 +231,26 @@ void print_plugin_line(const ProbeSpec& spec, const Observation& seen) {
             << paint(status_paint(to_string(seen.status)), upper(to_string(seen.status))) << " - "
             << escape_line(describe_target(spec.kind)) << (detail.empty() ? "" : ": ") << detail
             << ", " << humanize_duration(seen.latency)
-            << " |'latency'=" << number(seconds(seen.latency)) << "s;;;0";
+            << " |'latency'=" << number(seconds(seen.latency)) << "s" << latency_limits(spec)
+            << ";0";
   for (const NamedValue& value : seen.values)
     std::cout << " '" << escape_line(value.name) << "'=" << number(value.value)
-              << limits_of(spec.kind, value.name);
+              << limits_of(spec, value.name);
   std::cout << "\n";
+}
+
+// Nothing: once.
+std::optional<Duration> interval_of(const Flags& flags) {
+  if (flags.watch.empty()) {
+    if (flags.times) throw CLI::ValidationError("--times", "needs --watch");
+    return std::nullopt;
+  }
+  const auto every = parse_duration(flags.watch);
+  if (!every || *every < limits::kProbeIntervalMin)
+    throw CLI::ValidationError("--watch", "write a duration of " +
+                                              format_duration(limits::kProbeIntervalMin) +
+                                              " or more, such as 1s");
+  return *every;
 }
 
 void probe(Context& context, const Flags& flags, const char* kind, boost::json::value target,
@@ -189,12 +259,20 @@ void probe(Context& context, const Flags& flags, const char* kind, boost::json::
   definition[kind] = std::move(target);
   const auto spec = spec_of(definition, context);
   if (!spec) return;
-  const Observation seen = run_once(*spec, flags.verbose, options);
-  if (context.output == Output::json)
-    print_json(*spec, seen);
-  else
-    print_plugin_line(*spec, seen);
-  context.exit_code = static_cast<int>(seen.status);
+  const std::optional<Duration> every = interval_of(flags);
+  for (int left = every ? flags.times.value_or(0) : 1;;) {
+    const auto begun = std::chrono::steady_clock::now();
+    const Observation seen = run_once(*spec, flags.verbose, options);
+    if (context.output == Output::json)
+      print_json(*spec, seen);
+    else
+      print_plugin_line(*spec, seen);
+    std::cout.flush();
+    context.exit_code = static_cast<int>(seen.status);
+    if (--left == 0 || !std::cout) return;
+    if (left < 0) left = 0;
+    std::this_thread::sleep_until(begun + *every);
+  }
 }
 
 boost::json::object header_map(const std::vector<std::string>& headers) {
@@ -281,15 +359,16 @@ boost::json::object queue_of(const Flags& flags, const char* source,
 }
 
 void add_servers(CLI::App& group, Context& context) {
-  const Kind http = add_kind(group, "http", "URL", "an HTTP or HTTPS request");
+  const Kind http = add_network_kind(group, "http", "URL", "an HTTP or HTTPS request");
   add_http_flags(http);
   http.command->callback([&context, flags = http.flags] {
     flags->keys["url"] = flags->target;
     probe(context, *flags, "http", flags->keys);
   });
 
-  const Kind postgres = add_kind(group, "postgres", "HOST[:PORT]",
-                                 "whether PostgreSQL accepts connections, or a query's answer");
+  const Kind postgres =
+      add_network_kind(group, "postgres", "HOST[:PORT]",
+                       "whether PostgreSQL accepts connections, or a query's answer");
   add_postgres_flags(postgres);
   add_text(*postgres.command, postgres.flags, "--query", "query",
            "one statement; needs a user who may log in");
@@ -300,7 +379,7 @@ void add_servers(CLI::App& group, Context& context) {
     probe(context, *flags, "postgres", flags->keys);
   });
 
-  const Kind redis = add_kind(group, "redis", "HOST[:PORT]", "PING, with AUTH if given");
+  const Kind redis = add_network_kind(group, "redis", "HOST[:PORT]", "PING, with AUTH if given");
   add_redis_flags(redis);
   redis.command->callback([&context, flags = redis.flags] {
     split_endpoint(flags->keys, flags->target);
@@ -312,7 +391,7 @@ void add_queues(CLI::App& group, Context& context) {
   auto* queue = group.add_subcommand("queue", "how long a queue is");
   queue->require_subcommand(1);
 
-  const Kind redis = add_kind(*queue, "redis", "HOST[:PORT]", "LLEN of a list");
+  const Kind redis = add_network_kind(*queue, "redis", "HOST[:PORT]", "LLEN of a list");
   add_text(*redis.command, redis.flags, "--list", "list", "the list's key");
   add_redis_flags(redis);
   add_queue_limits(redis);
@@ -321,7 +400,7 @@ void add_queues(CLI::App& group, Context& context) {
     probe(context, *flags, "queue", queue_of(*flags, "redis", {"list", "warning", "critical"}));
   });
 
-  const Kind http = add_kind(*queue, "http", "URL", "a number in a JSON answer");
+  const Kind http = add_network_kind(*queue, "http", "URL", "a number in a JSON answer");
   add_http_flags(http);
   add_text(*http.command, http.flags, "--length", "length", "CEL over body: body.messages");
   add_queue_limits(http);
@@ -330,7 +409,7 @@ void add_queues(CLI::App& group, Context& context) {
     probe(context, *flags, "queue", queue_of(*flags, "http", {"length", "warning", "critical"}));
   });
 
-  const Kind sql = add_kind(*queue, "postgres", "HOST[:PORT]", "a count from a query");
+  const Kind sql = add_network_kind(*queue, "postgres", "HOST[:PORT]", "a count from a query");
   add_postgres_flags(sql);
   add_text(*sql.command, sql.flags, "--query", "query", "SELECT count(*) FROM ...");
   add_queue_limits(sql);
@@ -364,7 +443,7 @@ void add_dialogue_flags(const Kind& kind) {
 }
 
 void add_tcp(CLI::App& group, Context& context) {
-  const Kind tcp = add_kind(group, "tcp", "HOST:PORT", "a connection, TLS, a dialogue");
+  const Kind tcp = add_network_kind(group, "tcp", "HOST:PORT", "a connection, TLS, a dialogue");
   add_dialogue_flags(tcp);
   const auto flags = tcp.flags;
   tcp.command->add_flag_callback(
@@ -382,7 +461,7 @@ void add_tcp(CLI::App& group, Context& context) {
 }
 
 void add_dns(CLI::App& group, Context& context) {
-  const Kind dns = add_kind(group, "dns", "NAME", "a question to a DNS server");
+  const Kind dns = add_network_kind(group, "dns", "NAME", "a question to a DNS server");
   const auto flags = dns.flags;
   add_text(*dns.command, flags, "--type", "type",
            "A (the default), AAAA, CNAME, MX, NS, PTR, SOA, SRV or TXT");
@@ -403,7 +482,7 @@ void add_dns(CLI::App& group, Context& context) {
 }
 
 void add_icmp(CLI::App& group, Context& context) {
-  const Kind icmp = add_kind(group, "icmp", "HOST", "ping, without privileges");
+  const Kind icmp = add_network_kind(group, "icmp", "HOST", "ping, without privileges");
   const auto flags = icmp.flags;
   const auto add_whole = [&](const char* flag, const char* key, const char* about) {
     icmp.command->add_option_function<std::int64_t>(

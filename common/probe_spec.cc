@@ -1,8 +1,12 @@
 // How a probe's target is named to people, and the words that a definition may hold.
 #include "common/probe_spec.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
 #include <algorithm>
 #include <array>
+#include <initializer_list>
 
 #include "common/limits.h"
 
@@ -56,6 +60,27 @@ std::string describe(const ExecSpec& exec) {
 std::string describe(const SystemdSpec& systemd) {
   return systemd.unit;
 }
+using Names = std::optional<std::vector<std::string>>;
+
+Names names(std::initializer_list<std::string> words) {
+  return std::vector<std::string>(words);
+}
+
+struct LimitedValues {
+  Names operator()(const HttpSpec&) const { return names({"status", "certificate_days"}); }
+  Names operator()(const PostgresSpec& postgres) const {
+    return postgres.query.empty() ? names({}) : names({"value"});
+  }
+  Names operator()(const RedisSpec&) const { return names({}); }
+  Names operator()(const QueueSpec&) const { return names({"length"}); }
+  Names operator()(const TcpSpec&) const { return names({"certificate_days", "chain_days"}); }
+  Names operator()(const DnsSpec&) const { return names({"answers", "ttl", "rcode"}); }
+  Names operator()(const IcmpSpec&) const { return names({"loss", "rtt", "rtt_min", "rtt_max"}); }
+  Names operator()(const ExecSpec&) const { return std::nullopt; }
+  Names operator()(const SystemdSpec&) const { return names({"restarts", "active"}); }
+  Names operator()(const HostSpec&) const { return names({}); }
+};
+
 std::string describe(const HostSpec& /*host*/) {
   return "this host";
 }
@@ -173,6 +198,33 @@ bool is_header_name(std::string_view text) {
   constexpr std::string_view kAllowed =
       "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
   return !text.empty() && text.find_first_not_of(kAllowed) == std::string_view::npos;
+}
+
+std::span<const std::string> address_families() {
+  static const std::array<std::string, 5> kFamilies{"any", "ipv4", "ipv6", "prefer-ipv4",
+                                                    "prefer-ipv6"};
+  return kFamilies;
+}
+
+bool is_address(const std::string& text) {
+  std::array<unsigned char, sizeof(in6_addr)> bytes{};
+  return text.size() <= INET6_ADDRSTRLEN &&
+         (::inet_pton(AF_INET, text.c_str(), bytes.data()) == 1 ||
+          ::inet_pton(AF_INET6, text.c_str(), bytes.data()) == 1);
+}
+
+std::optional<std::vector<std::string>> limited_values(const KindSpec& kind) {
+  return std::visit(LimitedValues{}, kind);
+}
+
+bool takes_family(const KindSpec& kind) {
+  return !std::holds_alternative<ExecSpec>(kind) && !std::holds_alternative<SystemdSpec>(kind) &&
+         !std::holds_alternative<HostSpec>(kind);
+}
+
+bool takes_source(const ProbeSpec& spec) {
+  const auto* postgres = std::get_if<PostgresSpec>(&spec.kind);
+  return takes_family(spec.kind) && (postgres == nullptr || postgres->query.empty());
 }
 
 Duration icmp_sending_time(const IcmpSpec& icmp) {

@@ -177,11 +177,24 @@ struct Confirm {
   friend bool operator==(const Confirm&, const Confirm&) = default;
 };
 
+// Values outside these ranges (or inside, with "@") are a warning, are critical.
+struct Limit {
+  std::optional<Range> warning;
+  std::optional<Range> critical;
+  friend bool operator==(const Limit&, const Limit&) = default;
+};
+inline constexpr std::string_view kLatencyValue = "latency";  // that every kind has, in seconds
+
 struct ProbeSpec {
   KindSpec kind;
   Duration every = std::chrono::seconds(10);
   Duration timeout = std::chrono::seconds(5);  // over all phases, name look-up included
   Confirm confirm;
+  std::map<std::string, Limit>
+      limits;                  // by the name of a value: limited_values(), or kLatencyValue
+  bool invert = false;         // what fails is good: nobody may listen there
+  std::string family = "any";  // one of address_families(): which addresses of a name
+  std::string source;          // an address of the agent's host to ask from; empty: any
   friend bool operator==(const ProbeSpec&, const ProbeSpec&) = default;
 };
 
@@ -200,6 +213,18 @@ struct ProbeSpec {
 // From the first packet to the last: must be less than the timeout.
 [[nodiscard]] Duration icmp_sending_time(const IcmpSpec& icmp);
 [[nodiscard]] bool is_header_name(std::string_view text);  // a token of RFC 9110, 5.6.2
+
+// "any" takes the resolver's order, "prefer-ipv6" tries those first, "ipv4" takes no others.
+[[nodiscard]] std::span<const std::string> address_families();
+[[nodiscard]] bool is_address(const std::string& text);  // IPv4 or IPv6, without a scope
+
+// The values of a kind that `limits` may name besides kLatencyValue; nothing: of any name, as the
+// target says. Those of a host have limits of their own.
+[[nodiscard]] std::optional<std::vector<std::string>> limited_values(const KindSpec& kind);
+// Whether `family` and `source` mean something to it: it asks over a network, and not by a library
+// that chooses itself.
+[[nodiscard]] bool takes_source(const ProbeSpec& spec);
+[[nodiscard]] bool takes_family(const KindSpec& kind);
 
 [[nodiscard]] const char* kind_name(const KindSpec& kind);  // "http": its key in YAML
 [[nodiscard]] std::string describe_target(

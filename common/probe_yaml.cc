@@ -11,6 +11,7 @@
 #include <boost/json.hpp>
 
 #include "common/limits.h"
+#include "common/probe_yaml_any.h"
 #include "common/probe_yaml_fields.h"
 #include "common/probe_yaml_local.h"
 #include "common/probe_yaml_net.h"
@@ -340,13 +341,17 @@ std::optional<ProbeSpec> read_probe(MapReader& reader, Problems& problems) {
     probe.timeout =
         std::min<Duration>(probe.timeout, std::max<Duration>(probe.every, std::chrono::seconds(1)));
   read_confirm(reader.optional("confirm"), probe.confirm, problems);
-  if (!kind) return std::nullopt;
+  if (!kind) {
+    probe_yaml::ignore_any_kind(reader);
+    return std::nullopt;
+  }
   const auto* icmp = std::get_if<IcmpSpec>(&*kind);
   if (icmp != nullptr && icmp_sending_time(*icmp) >= probe.timeout)
     problems.error(reader.node().place(),
                    "sending its packets takes " + format_duration(icmp_sending_time(*icmp)) +
                        ", no less than the timeout of " + format_duration(probe.timeout));
   probe.kind = *std::move(kind);
+  probe_yaml::read_any_kind(reader, probe, problems);
   return probe;
 }
 

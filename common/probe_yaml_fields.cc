@@ -77,4 +77,15 @@ void read_port(const Node& node, std::uint16_t& port, Problems& problems) {
   if (const auto value = node.as_int(problems, 1, 65535)) port = static_cast<std::uint16_t>(*value);
 }
 
+std::optional<Range> read_range(const yaml::Node& node, yaml::Problems& problems) {
+  const auto text = node.as_string(problems, limits::kRangeBytesMax);
+  if (!text) return std::nullopt;
+  const auto range = parse_range(*text);
+  if (!range)
+    problems.error(node.place(), "'" + *text +
+                                     "' is not a range; write 80 to alert above 80, 10: below 10, "
+                                     "@10:20 between");
+  return range;
+}
+
 }  // namespace firebreak::probe_yaml

@@ -6,10 +6,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "common/limits.h"
+#include "common/range.h"
 #include "common/yaml.h"
 
 namespace firebreak::probe_yaml {
@@ -25,6 +27,8 @@ void check_count(const yaml::Node& node, std::size_t count, std::size_t most,
 // "host:port", "[::1]:6379", "host", "::1", "/run/postgresql".
 void read_endpoint(const yaml::Node& node, std::string& host, std::uint16_t& port,
                    yaml::Problems& problems);
+// As monitoring plugins write them (common/range.h).
+[[nodiscard]] std::optional<Range> read_range(const yaml::Node& node, yaml::Problems& problems);
 void read_host(const yaml::Node& node, std::string& host, yaml::Problems& problems);
 void read_port(const yaml::Node& node, std::uint16_t& port, yaml::Problems& problems);
 

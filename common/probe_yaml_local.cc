@@ -13,22 +13,12 @@
 
 namespace firebreak {
 
+using probe_yaml::read_range;
 using yaml::MapReader;
 using yaml::Node;
 using yaml::Problems;
 
 namespace {
-
-std::optional<Range> read_range(const Node& node, Problems& problems) {
-  const auto text = node.as_string(problems, limits::kRangeBytesMax);
-  if (!text) return std::nullopt;
-  const auto range = parse_range(*text);
-  if (!range)
-    problems.error(node.place(), "'" + *text +
-                                     "' is not a range; write 80 to alert above 80, 10: below 10, "
-                                     "@10:20 between");
-  return range;
-}
 
 void read_unit(const Node& node, std::string& unit, Problems& problems) {
   const auto text = node.as_string(problems);

@@ -5,6 +5,7 @@
 
 #include "common/limits.h"
 #include "common/text.h"
+#include "probes/judge.h"
 
 namespace firebreak::probes {
 
@@ -132,6 +133,8 @@ Observation Attempt::finish() {
   phase_ = Phase::none;
   alarm_.clear();
   observation_.latency = elapsed();
+  judge_limits(spec_, observation_);
+  if (spec_.invert) invert(observation_);
   return std::move(observation_);
 }
 

@@ -97,6 +97,7 @@ Awaitable<QueryState> ask_server(Attempt& attempt, asio::ip::udp::endpoint serve
   });
   boost::system::error_code failed;
   socket.open(server.protocol(), failed);
+  if (!failed && !bind_source(attempt, socket.native_handle())) co_return QueryState::failed;
   // The kernel drops what comes from elsewhere, and tells when nobody listens.
   if (!failed) socket.connect(server, failed);
   for (int left = kSends; left > 0 && !attempt.is_over(); --left) {
@@ -186,7 +187,7 @@ Awaitable<bool> find_servers(Attempt& attempt, const DnsSpec& spec, Addresses& s
   const auto text = read_small_file("/etc/resolv.conf", limits::kResolvConfBytesMax);
   for (const std::string& server : nameservers_of(text ? *text : ""))
     if (const auto address = numeric_address(server)) servers.push_back(*address);
-  co_return true;
+  co_return choose_addresses(attempt, "the host's own name server", servers);
 }
 
 bool judge_rcode(Attempt& attempt, const DnsSpec& spec, int rcode) {

@@ -61,6 +61,7 @@ bool open_to(Attempt& attempt, PingSocket& socket, const asio::ip::address& addr
   const int yes = 1;  // or a host that is unreachable would be one that is silent
   ::setsockopt(socket.native_handle(), v6 ? IPPROTO_IPV6 : IPPROTO_IP,
                v6 ? IPV6_RECVERR : IP_RECVERR, &yes, sizeof yes);
+  if (!bind_source(attempt, socket.native_handle())) return false;
   const PingEndpoint target = asio::ip::udp::endpoint(address, 0);
   socket.connect(target, failed);
   if (failed) return fail_io(attempt, failed, "ping " + address.to_string());

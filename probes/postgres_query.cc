@@ -117,6 +117,9 @@ Awaitable<bool> connect_session(Attempt& attempt, const PostgresSpec& spec, std:
     session = start_session(common);
     co_return co_await finish_connecting(attempt, session.get());
   }
+  if (!attempt.spec().source.empty())
+    co_return attempt.unknown(
+        Reason::config, "libpq, which asks the query, cannot ask from an address of your choice");
   Addresses addresses;
   if (!co_await resolve(attempt, spec.host, addresses)) co_return false;
   for (std::size_t i = 0; i < addresses.size() && !attempt.is_over(); ++i) {

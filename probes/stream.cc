@@ -1,10 +1,16 @@
 // The two ways to connect, and what each errno means about the target.
 #include "probes/stream.h"
 
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
 #include <utility>
 #include <vector>
 
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ip/udp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/ssl/error.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -102,7 +108,7 @@ Awaitable<bool> resolve(Attempt& attempt, std::string host, Addresses& addresses
   if (attempt.is_over()) co_return attempt.fail_timeout("no address for " + host);
   if (const auto address = numeric_address(host)) {
     addresses.push_back(*address);
-    co_return true;
+    co_return choose_addresses(attempt, host, addresses);
   }
   asio::basic_waitable_timer<std::chrono::steady_clock,
                              asio::wait_traits<std::chrono::steady_clock>, Executor>
@@ -134,7 +140,39 @@ Awaitable<bool> resolve(Attempt& attempt, std::string host, Addresses& addresses
     for (const auto& address : addresses) text += " " + address.to_string();
     attempt.trace(text);
   }
-  co_return true;
+  co_return choose_addresses(attempt, host, addresses);
+}
+
+bool choose_addresses(Attempt& attempt, const std::string& host, Addresses& addresses) {
+  const ProbeSpec& spec = attempt.spec();
+  const auto source = numeric_address(spec.source);
+  const bool v4 = spec.family != "ipv6" && (!source || source->is_v4());
+  const bool v6 = spec.family != "ipv4" && (!source || source->is_v6());
+  const bool was_empty = addresses.empty();
+  std::erase_if(addresses,
+                [&](const asio::ip::address& address) { return address.is_v4() ? !v4 : !v6; });
+  if (spec.family.starts_with("prefer-"))
+    std::stable_partition(addresses.begin(), addresses.end(), [&](const auto& address) {
+      return address.is_v6() == (spec.family == "prefer-ipv6");
+    });
+  if (!addresses.empty() || was_empty) return true;
+  const std::string wanted = v4 ? "IPv4" : v6 ? "IPv6" : "such";
+  if (numeric_address(host) || (!v4 && !v6))
+    return attempt.unknown(Reason::config, host + " is no " + wanted + " address");
+  return attempt.critical(Reason::dns, host + " has no " + wanted + " address");
+}
+
+bool bind_source(Attempt& attempt, int socket) {
+  const auto source = numeric_address(attempt.spec().source);
+  if (!source) return true;
+  // The port is chosen when the peer is known, so that ports do not run out.
+  const int yes = 1;
+  ::setsockopt(socket, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &yes, sizeof yes);
+  const asio::ip::udp::endpoint from(*source, 0);
+  if (::bind(socket, from.data(), static_cast<socklen_t>(from.size())) == 0) return true;
+  const boost::system::error_code error(errno, boost::system::system_category());
+  return attempt.unknown(Reason::prober,
+                         "cannot ask from " + attempt.spec().source + ": " + error.message());
 }
 
 TimePoint step_deadline(const Attempt& attempt, std::size_t left) {
@@ -150,6 +188,12 @@ Awaitable<bool> connect(Attempt& attempt, Socket& socket, const Addresses& addre
     const std::size_t left = addresses.size() - i;
     const auto endpoint = endpoint_of(addresses[i], port);
     close_quietly(socket);
+    if (!attempt.spec().source.empty()) {
+      boost::system::error_code error;
+      socket.open(endpoint.protocol(), error);
+      if (error) co_return fail_io(attempt, error, "open a socket");
+      if (!bind_source(attempt, socket.native_handle())) co_return false;
+    }
     if (left > 1) attempt.begin_step(step_deadline(attempt, left));
     const auto [error] = co_await socket.async_connect(endpoint, as_data());
     if (left > 1) attempt.end_step();

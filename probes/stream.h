@@ -45,12 +45,19 @@ class Connection {
 // The verdict for a failed step: `what` was being done, "connect to 10.0.0.7:443".
 bool fail_io(Attempt& attempt, const boost::system::error_code& error, std::string_view what);
 
-// Phase resolve. A numeric address takes no thread.
+// Phase resolve, with choose_addresses(). A numeric address takes no thread.
 Awaitable<bool> resolve(Attempt& attempt, std::string host, Addresses& addresses);
 
 // When the connection to the next of `left` addresses must have succeeded: they share what is left
 // until the deadline.
 TimePoint step_deadline(const Attempt& attempt, std::size_t left);
+
+// Keeps those of the families that the probe wants and can ask from, in its order. False when none
+// is left of what `host` was.
+bool choose_addresses(Attempt& attempt, const std::string& host, Addresses& addresses);
+
+// An open socket asks from the address that the probe names, if any. False after attempt.fail().
+bool bind_source(Attempt& attempt, int socket);
 
 // Phase connect, the addresses in turn.
 Awaitable<bool> connect(Attempt& attempt, Socket& socket, const Addresses& addresses,

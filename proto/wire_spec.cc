@@ -486,6 +486,29 @@ HostSpec host_from_proto(Checker& check, const v1::HostSpec& message) {
   return spec;
 }
 
+// What a probe of any kind may say besides its kind.
+void any_kind_from_proto(Checker& check, const v1::ProbeSpec& message, ProbeSpec& spec) {
+  check.count(static_cast<std::size_t>(message.limits_size()), limits::kValuesPerResultMax,
+              "ProbeSpec.limits");
+  for (const v1::ProbeSpec::Limit& limit : message.limits()) {
+    check.name(limit.value(), "ProbeSpec.limits.value");
+    Limit read;
+    if (!limit.warning().empty())
+      read.warning = range_from_proto(check, limit.warning(), "ProbeSpec.limits.warning");
+    if (!limit.critical().empty())
+      read.critical = range_from_proto(check, limit.critical(), "ProbeSpec.limits.critical");
+    check.require(spec.limits.emplace(limit.value(), read).second, "ProbeSpec.limits.value",
+                  "is given twice");
+  }
+  check.require(message.family().empty() || is_one_of(message.family(), address_families()),
+                "ProbeSpec.family", not_one_of(address_families()));
+  check.require(message.source().empty() || is_address(message.source()), "ProbeSpec.source",
+                "is not an address");
+  spec.invert = message.invert();
+  if (!message.family().empty()) spec.family = message.family();
+  spec.source = message.source();
+}
+
 }  // namespace
 
 v1::ProbeSpec to_proto(const ProbeSpec& spec) {
@@ -495,6 +518,15 @@ v1::ProbeSpec to_proto(const ProbeSpec& spec) {
   message.set_timeout_us(spec.timeout.count());
   message.set_confirm_attempts(spec.confirm.attempts);
   message.set_confirm_every_us(spec.confirm.every.count());
+  for (const auto& [value, limit] : spec.limits) {
+    v1::ProbeSpec::Limit& added = *message.add_limits();
+    added.set_value(value);
+    added.set_warning(range_to_proto(limit.warning));
+    added.set_critical(range_to_proto(limit.critical));
+  }
+  message.set_invert(spec.invert);
+  if (spec.family != ProbeSpec{}.family) message.set_family(spec.family);
+  message.set_source(spec.source);
   return message;
 }
 
@@ -545,6 +577,7 @@ Result<ProbeSpec> from_proto(const v1::ProbeSpec& message) {
       "ProbeSpec.confirm_attempts", not_up_to(limits::kConfirmAttemptsMax));
   check.duration(message.confirm_every_us(), Duration::zero(), limits::kProbeIntervalMax,
                  "ProbeSpec.confirm_every_us");
+  any_kind_from_proto(check, message, spec);
   if (check.failed()) return check.error();
   spec.every = Duration{message.every_us()};
   spec.timeout = Duration{message.timeout_us()};

@@ -22,12 +22,13 @@ namespace {
 
 using yaml::Node;
 
-const std::array<std::string, 22> kCodes{"covered-level",
+const std::array<std::string, 23> kCodes{"covered-level",
                                          "forbidden-action",
                                          "latency-over-timeout",
                                          "never-fires",
                                          "no-agents",
                                          "no-checklist",
+                                         "no-effect",
                                          "no-route",
                                          "no-rules",
                                          "refused-action",
@@ -344,6 +345,11 @@ void Linter::look_at_probe(const Service& service, const Probe& probe, const yam
     say("timeout-too-long", timeout,
         "'timeout' is not shorter than the interval of " + format_duration(probe.spec.every),
         "a probe that hangs delays the next one; make it shorter, or the interval longer");
+  if (const Node family = child(entry.value, "family"); family && !takes_family(probe.spec.kind))
+    say("no-effect", family, "this probe asks over no network", "leave it out");
+  if (const Node source = child(entry.value, "source"); source && !takes_source(probe.spec))
+    say("no-effect", source, "this probe cannot choose the address that it asks from",
+        "leave it out");
   if (probes_.count({service.name, probe.name}) == 0)
     unused_.emplace_back(ProbeKey{service.name, probe.name}, entry.key);
 }

@@ -47,6 +47,47 @@ std::string words(std::size_t count) {
   return text + "]";
 }
 
+TEST(ProbeYaml, ReadsWhatEveryKindMaySay) {
+  yaml::Problems problems;
+  const auto probe = read(
+      "{http: https://h/, limits: {latency: {warning: 0.5, critical: '@1:2'}, certificate_days: "
+      "{critical: '7:'}}, invert: true, family: prefer-ipv6, source: '::1'}",
+      problems);
+
+  ASSERT_TRUE(probe) << problems.render();
+  EXPECT_EQ(probe->limits.at("latency").warning, parse_range("0.5"));
+  EXPECT_EQ(probe->limits.at("latency").critical, parse_range("@1:2"));
+  EXPECT_FALSE(probe->limits.at("certificate_days").warning);
+  EXPECT_TRUE(probe->invert);
+  EXPECT_EQ(probe->family, "prefer-ipv6");
+  EXPECT_EQ(probe->source, "::1");
+  const auto back = wire::from_proto(wire::to_proto(*probe));
+  ASSERT_TRUE(back) << back.error().message;
+  EXPECT_EQ(*back, *probe);
+}
+
+TEST(ProbeYaml, SaysWhatNoKindCouldDo) {
+  for (const auto& [text, message] : std::vector<std::pair<std::string, std::string>>{
+           {"{tcp: 'h:1', limits: {certificate_day: {warning: 1}}}", "certificate_days"},
+           {"{redis: h, limits: {latency: {warning: fast}}}", "not a range"},
+           {"{redis: h, limits: {latency: {}}}", "a limit is a range"},
+           {"{redis: h, limits: {latency: {waning: 1}}}", "warning"},
+           {"{host: {}, limits: {cpu: {warning: 1}}}", "latency"},
+           {"{exec: disk, limits: {'a b': {warning: 1}}}", "no name of a value"},
+           {"{redis: h, family: ipv5}", "ipv6"},
+           {"{redis: h, source: eth0}", "not an address"}}) {
+    yaml::Problems problems;
+    EXPECT_FALSE(read(text, problems)) << text;
+    EXPECT_NE(problems.render().find(message), std::string::npos) << problems.render();
+  }
+}
+
+TEST(ProbeYaml, LimitsOfAPluginAreOnWhateverItPrints) {
+  yaml::Problems problems;
+  EXPECT_TRUE(read("{exec: disk, limits: {var_used: {critical: 2}}}", problems))
+      << problems.render();
+}
+
 TEST(ProbeYaml, AcceptsWhatTravelsUpToEveryBound) {
   const std::string host(limits::kHostBytesMax, 'h');
   for (const std::string& text : {

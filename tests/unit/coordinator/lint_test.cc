@@ -231,6 +231,19 @@ TEST(Lint, ALatencyThatTheTimeoutForbids) {
     EXPECT_EQ(lint_of(fine), std::vector<std::string>{}) << fine;
 }
 
+TEST(Lint, AnAddressThatTheProbeCannotChoose) {
+  const auto lint_of = [](const std::string& kind) {
+    return lints(with({{"{http: \"https://h/\", every: 10s, timeout: 5s}", kind}}));
+  };
+  EXPECT_EQ(lint_of("{host: {}, family: ipv4}"), std::vector<std::string>{"no-effect 12:34"});
+  EXPECT_EQ(lint_of("{exec: disk, source: '::1'}"), std::vector<std::string>{"no-effect 12:36"});
+  EXPECT_EQ(lint_of("{postgres: {query: select 1}, source: '::1'}"),
+            std::vector<std::string>{"no-effect 12:53"});
+  for (const char* fine : {"{postgres: {query: select 1}, family: ipv6}",
+                           "{postgres: db, source: '::1'}", "{icmp: h, source: '::1'}"})
+    EXPECT_EQ(lint_of(fine), std::vector<std::string>{}) << fine;
+}
+
 // A host that takes `page` for its entry 'web' and nothing for 'db'.
 HostEntries host_with(Duration timeout) {
   using Parameters = std::map<std::string, std::string>;

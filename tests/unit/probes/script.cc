@@ -145,10 +145,14 @@ std::string ScriptedServer::url(const std::string& path) const {
 
 Observation run_probe(asio::io_context& io, const KindSpec& kind, const ProberOptions& options,
                       Duration timeout) {
-  Prober prober(io, options);
   ProbeSpec spec;
   spec.kind = kind;
   spec.timeout = timeout;
+  return run_probe(io, spec, options);
+}
+
+Observation run_probe(asio::io_context& io, const ProbeSpec& spec, const ProberOptions& options) {
+  Prober prober(io, options);
   std::optional<Observation> result;
   prober.start(spec, [&result](Observation observation) { result = std::move(observation); });
   while (!result && io.run_one() > 0) {

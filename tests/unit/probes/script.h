@@ -58,6 +58,8 @@ class ScriptedServer {
 Observation run_probe(boost::asio::io_context& io, const KindSpec& kind,
                       const ProberOptions& options = {},
                       Duration timeout = std::chrono::seconds(20));
+Observation run_probe(boost::asio::io_context& io, const ProbeSpec& spec,
+                      const ProberOptions& options = {});
 // Runs it as far as it gets by itself, and then past its deadline: no time passes meanwhile.
 Observation time_out(boost::asio::io_context& io, const KindSpec& kind);
 // The same as run_probe, and what it traced.

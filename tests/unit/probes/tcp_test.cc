@@ -153,6 +153,71 @@ TEST_F(Tcp, SilenceBeforeTlsEndsWithTheDeadline) {
   expect_verdict(time_out(io_, spec), Status::critical, Reason::timeout, Phase::tls);
 }
 
+LookUp answers(std::vector<std::string> addresses) {
+  return [addresses](const std::string&) -> Result<std::vector<std::string>> { return addresses; };
+}
+
+class TcpAddresses : public Tcp {
+ protected:
+  Observation ask(const std::string& host, const std::vector<std::string>& addresses,
+                  const std::string& family, const std::string& source = "") {
+    const ScriptedServer server(io_, {greeting("")});
+    ProbeSpec spec;
+    TcpSpec tcp = spec_of(server);
+    tcp.host = host;
+    spec.kind = tcp;
+    spec.timeout = std::chrono::seconds(20);
+    spec.family = family;
+    spec.source = source;
+    ProberOptions options;
+    options.look_up = answers(addresses);
+    return run_probe(io_, spec, options);
+  }
+};
+
+TEST_F(TcpAddresses, OnlyThoseOfTheFamilyAreTried) {
+  expect_ok(ask("api", {"127.0.0.1"}, "ipv4"));
+  expect_ok(ask("api", {"::1", "127.0.0.1"}, "ipv4"));
+  const Observation none = ask("api", {"127.0.0.1"}, "ipv6");
+  expect_verdict(none, Status::critical, Reason::dns, Phase::resolve);
+  EXPECT_EQ(none.evidence, "api has no IPv6 address");
+  expect_verdict(ask("127.0.0.1", {}, "ipv6"), Status::unknown, Reason::config, Phase::resolve);
+}
+
+TEST_F(TcpAddresses, APreferenceIsAnOrder) {
+  // Nobody listens at ::1: what is tried last says how it ended.
+  const std::vector<std::string> both{"127.0.0.2", "::1", "127.0.0.3"};
+  const Observation v4_last = ask("api", both, "prefer-ipv6");
+  const Observation v6_last = ask("api", both, "prefer-ipv4");
+
+  EXPECT_THAT(v4_last.evidence, HasSubstr("127.0.0.3"));
+  EXPECT_THAT(v6_last.evidence, HasSubstr("[::1]"));
+}
+
+TEST_F(TcpAddresses, TheProbeAsksFromItsSource) {
+  expect_ok(ask("127.0.0.1", {}, "any", "127.0.0.5"));
+  expect_ok(ask("api", {"::1", "127.0.0.1"}, "any", "127.0.0.5"));
+  // Of RFC 5737's documentation addresses: no host has one.
+  const Observation foreign = ask("127.0.0.1", {}, "any", "192.0.2.1");
+  expect_verdict(foreign, Status::unknown, Reason::prober, Phase::connect);
+  EXPECT_THAT(foreign.evidence, HasSubstr("cannot ask from 192.0.2.1"));
+  expect_verdict(ask("127.0.0.1", {}, "any", "::1"), Status::unknown, Reason::config,
+                 Phase::resolve);
+}
+
+TEST_F(Tcp, LimitsAndInvertAreHeldAgainstTheResult) {
+  const ScriptedServer server(io_, {greeting("")});
+  ProbeSpec spec;
+  spec.kind = spec_of(server);
+  spec.timeout = std::chrono::seconds(20);
+  spec.limits["latency"].critical = parse_range("~:-1");
+  expect_verdict(run_probe(io_, spec), Status::critical, Reason::threshold, Phase::none);
+  spec.invert = true;
+  expect_ok(run_probe(io_, spec));
+  spec.limits.clear();
+  expect_verdict(run_probe(io_, spec), Status::critical, Reason::status, Phase::none);
+}
+
 class TcpTls : public Tcp {
  protected:
   void SetUp() override {

@@ -74,7 +74,17 @@ IcmpSpec an_icmp_spec() {
 }
 
 ProbeSpec a_spec(KindSpec kind) {
-  return {std::move(kind), milliseconds(500), milliseconds(400), {3, milliseconds(20)}};
+  ProbeSpec spec;
+  spec.kind = std::move(kind);
+  spec.every = milliseconds(500);
+  spec.timeout = milliseconds(400);
+  spec.confirm = {3, milliseconds(20)};
+  spec.limits["latency"] = {Range{0, 1}, Range{0, 2}};
+  spec.limits["length"].critical = Range{0, 5, true};
+  spec.invert = true;
+  spec.family = "prefer-ipv4";
+  spec.source = "192.0.2.7";
+  return spec;
 }
 
 Observation an_observation() {
@@ -190,6 +200,34 @@ TEST(WireSpec, RefusesWhatBreaksARule) {
        {"RedisSpec.port", [](auto& m) { m.mutable_redis()->set_port(65536); }},
        {"RedisSpec.username", [](auto& m) { m.mutable_redis()->set_username("a\r\nb"); }},
        {"RedisSpec.password_file", [](auto& m) { m.mutable_redis()->set_password_file("a/b"); }}});
+}
+
+TEST(WireSpec, RefusesWhatNoProbeMaySay) {
+  ProbeSpec spec;
+  spec.kind = RedisSpec{};
+  const v1::ProbeSpec good = wire::to_proto(spec);
+  const auto refuses = [&](const char* field, auto change) {
+    v1::ProbeSpec bad = good;
+    change(bad);
+    const auto read = wire::from_proto(bad);
+    ASSERT_FALSE(read) << field;
+    EXPECT_NE(read.error().message.find(field), std::string::npos) << read.error().message;
+  };
+  refuses("ProbeSpec.limits.value", [](auto& bad) { bad.add_limits()->set_value("a\nb"); });
+  refuses("ProbeSpec.limits.warning", [](auto& bad) {
+    bad.add_limits()->set_value("latency");
+    bad.mutable_limits(0)->set_warning("fast");
+  });
+  refuses("is given twice", [](auto& bad) {
+    bad.add_limits()->set_value("latency");
+    bad.add_limits()->set_value("latency");
+  });
+  refuses("ProbeSpec.limits", [](auto& bad) {
+    for (std::size_t i = 0; i <= limits::kValuesPerResultMax; ++i)
+      bad.add_limits()->set_value("v" + std::to_string(i));
+  });
+  refuses("ProbeSpec.family", [](auto& bad) { bad.set_family("ipx"); });
+  refuses("ProbeSpec.source", [](auto& bad) { bad.set_source("localhost"); });
 }
 
 TEST(WireSpec, RefusesTheHostsOwnKindsThatBreakARule) {
