@@ -209,6 +209,13 @@ std::string limits_of(const ProbeSpec& spec, const std::string& value) {
     if (queue->critical) limits += number(*queue->critical);
     return limits + ";0";
   }
+  if (const auto* source = std::get_if<PrometheusSpec>(&kind);
+      source != nullptr && value == "value" && (source->warning || source->critical)) {
+    if (source->warning) limits += to_string(*source->warning);
+    limits += ";";
+    if (source->critical) limits += to_string(*source->critical);
+    return limits;
+  }
   const auto* host = std::get_if<HostSpec>(&kind);
   if (host == nullptr) return "";
   limits.append(limit_of(host->warning, value)).append(";").append(limit_of(host->critical, value));
@@ -296,16 +303,26 @@ void add_tls_flags(const Kind& kind) {
       "--no-verify", [flags] { flags->keys["tls_verify"] = false; }, "take any certificate");
 }
 
-void add_http_flags(const Kind& kind) {
+// What every HTTP request may have.
+void add_access_flags(const Kind& kind) {
   CLI::App& command = *kind.command;
   const auto flags = kind.flags;
-  add_text(command, flags, "--method", "method", "GET unless said otherwise");
   command.add_option_function<std::vector<std::string>>(
       "--header",
       [flags](const std::vector<std::string>& headers) {
         flags->keys["headers"] = header_map(headers);
       },
       "'Name: value'; may be repeated");
+  add_text(command, flags, "--bearer-token-file", "bearer_token_file", "a file with the token");
+  add_text(command, flags, "--basic-user", "basic_user", "for Basic authentication");
+  add_text(command, flags, "--basic-password-file", "basic_password_file", "its password's file");
+  add_tls_flags(kind);
+}
+
+void add_http_flags(const Kind& kind) {
+  CLI::App& command = *kind.command;
+  const auto flags = kind.flags;
+  add_text(command, flags, "--method", "method", "GET unless said otherwise");
   add_text(command, flags, "--body", "body", "what to send");
   add_text(command, flags, "--contains", "contains", "text that the answer must hold");
   add_text(command, flags, "--expect", "expect",
@@ -316,10 +333,7 @@ void add_http_flags(const Kind& kind) {
         flags->keys["expect_status"] = boost::json::array(statuses.begin(), statuses.end());
       },
       "such as 200 or 2xx (the default); may be repeated");
-  add_text(command, flags, "--bearer-token-file", "bearer_token_file", "a file with the token");
-  add_text(command, flags, "--basic-user", "basic_user", "for Basic authentication");
-  add_text(command, flags, "--basic-password-file", "basic_password_file", "its password's file");
-  add_tls_flags(kind);
+  add_access_flags(kind);
   command.add_option_function<int>(
       "--max-redirects", [flags](int hops) { flags->keys["max_redirects"] = hops; },
       "follow at most so many (default 0)");
@@ -583,6 +597,29 @@ void add_systemd(CLI::App& group, Context& context) {
   });
 }
 
+void add_prometheus(CLI::App& group, Context& context) {
+  const Kind prometheus = add_network_kind(group, "prometheus", "URL",
+                                           "a PromQL query's answer, or a metric of a page");
+  const auto flags = prometheus.flags;
+  CLI::Option* const metric = prometheus.command->add_option_function<std::string>(
+      "--metric", [flags](const std::string& text) { flags->keys["metric"] = text; },
+      "name{label=\"value\"} on the page that URL is");
+  prometheus.command
+      ->add_option_function<std::string>(
+          "--query", [flags](const std::string& text) { flags->keys["query"] = text; },
+          "PromQL for the server that URL is")
+      ->excludes(metric);
+  add_text(*prometheus.command, flags, "--warning", "warning", "a range of the value");
+  add_text(*prometheus.command, flags, "--critical", "critical", "likewise");
+  add_text(*prometheus.command, flags, "--empty", "empty",
+           "what finding nothing means: critical (the default), ok or unknown");
+  add_access_flags(prometheus);
+  prometheus.command->callback([&context, flags] {
+    flags->keys[flags->keys.contains("metric") ? "scrape" : "url"] = flags->target;
+    probe(context, *flags, "prometheus", flags->keys);
+  });
+}
+
 }  // namespace
 
 void add_probe_command(CLI::App& app, Context& context) {
@@ -597,6 +634,7 @@ void add_probe_command(CLI::App& app, Context& context) {
   add_exec(*group, context);
   add_systemd(*group, context);
   add_host(*group, context);
+  add_prometheus(*group, context);
 }
 
 }  // namespace firebreak::cli

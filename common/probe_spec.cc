@@ -79,10 +79,15 @@ struct LimitedValues {
   Names operator()(const ExecSpec&) const { return std::nullopt; }
   Names operator()(const SystemdSpec&) const { return names({"restarts", "active"}); }
   Names operator()(const HostSpec&) const { return names({}); }
+  Names operator()(const PrometheusSpec&) const { return names({"value", "results"}); }
 };
 
 std::string describe(const HostSpec& /*host*/) {
   return "this host";
+}
+std::string describe(const PrometheusSpec& prometheus) {
+  return prometheus.http.url + " " +
+         (prometheus.query.empty() ? prometheus.metric : prometheus.query);
 }
 
 struct KindNames {
@@ -96,6 +101,7 @@ struct KindNames {
   const char* operator()(const ExecSpec&) const { return "exec"; }
   const char* operator()(const SystemdSpec&) const { return "systemd"; }
   const char* operator()(const HostSpec&) const { return "host"; }
+  const char* operator()(const PrometheusSpec&) const { return "prometheus"; }
 };
 
 }  // namespace
@@ -167,6 +173,11 @@ std::span<const std::string> host_values() {
                                                 "disk_free",
                                                 "inodes_used"};
   return kValues;
+}
+
+std::span<const std::string> empty_answers() {
+  static const std::array<std::string, 3> kAnswers{"critical", "ok", "unknown"};
+  return kAnswers;
 }
 
 std::span<const std::string> unit_states() {

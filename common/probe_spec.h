@@ -167,8 +167,20 @@ struct HostSpec {
   friend bool operator==(const HostSpec&, const HostSpec&) = default;
 };
 
+// The answer of an instant PromQL query, or one metric of a page in Prometheus' text format. OK
+// when there is a number and no limit is crossed.
+struct PrometheusSpec {
+  HttpSpec http;       // `url` alone says where: the server with a query, the page with a metric
+  std::string query;   // of these two one
+  std::string metric;  // parse_metric_selector(); the sum of its samples
+  std::string empty = "critical";  // one of empty_answers(): what it means that nothing is found
+  std::optional<Range> warning;    // on each series; on the sum
+  std::optional<Range> critical;
+  friend bool operator==(const PrometheusSpec&, const PrometheusSpec&) = default;
+};
+
 using KindSpec = std::variant<HttpSpec, PostgresSpec, RedisSpec, QueueSpec, TcpSpec, DnsSpec,
-                              IcmpSpec, ExecSpec, SystemdSpec, HostSpec>;
+                              IcmpSpec, ExecSpec, SystemdSpec, HostSpec, PrometheusSpec>;
 
 // Fast re-probes before a change of verdict is believed.
 struct Confirm {
@@ -205,6 +217,7 @@ struct ProbeSpec {
 [[nodiscard]] std::span<const std::string> dns_types();
 [[nodiscard]] std::span<const std::string> dns_rcodes();  // by number (RFC 1035, 4.1.1; RFC 2136)
 [[nodiscard]] std::span<const std::string> host_values();
+[[nodiscard]] std::span<const std::string> empty_answers();   // critical, ok, unknown
 [[nodiscard]] std::span<const std::string> unit_states();     // active, inactive, failed, ...
 [[nodiscard]] bool is_unit_name(std::string_view text);       // nginx.service, with its type
 [[nodiscard]] bool is_status_pattern(std::string_view text);  // "200", "2xx"

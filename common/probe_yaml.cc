@@ -15,14 +15,17 @@
 #include "common/probe_yaml_fields.h"
 #include "common/probe_yaml_local.h"
 #include "common/probe_yaml_net.h"
+#include "common/probe_yaml_query.h"
 
 namespace firebreak {
 namespace {
 
 using probe_yaml::check_count;
-using probe_yaml::is_one_line;
+using probe_yaml::check_url;
 using probe_yaml::read_endpoint;
+using probe_yaml::read_headers;
 using probe_yaml::read_host;
+using probe_yaml::read_http_access;
 using probe_yaml::read_line;
 using probe_yaml::read_port;
 using probe_yaml::read_text;
@@ -56,35 +59,6 @@ boost::json::value to_json(const Node& node) {
     }
   }
   return nullptr;
-}
-
-void check_url(const Node& node, const std::string& url, Problems& problems) {
-  const std::string_view rest = url.rfind("https://", 0) == 0  ? std::string_view(url).substr(8)
-                                : url.rfind("http://", 0) == 0 ? std::string_view(url).substr(7)
-                                                               : std::string_view();
-  const bool clean =
-      std::none_of(url.begin(), url.end(), [](char c) { return c <= ' ' || c == '\x7f'; });
-  const std::string_view authority = rest.substr(0, rest.find_first_of("/?#"));
-  if (authority.empty() || !clean)
-    problems.error(node.place(),
-                   "not a URL that can be asked; write it like https://api.example.com/health");
-  else if (authority.find('@') != std::string_view::npos)
-    problems.error(
-        node.place(),
-        "a URL must not hold a user or password; use basic_user and basic_password_file");
-}
-
-void read_headers(const Node& node, HttpSpec& http, Problems& problems) {
-  check_count(node, node.entries().size(), limits::kHttpRequestHeadersMax, problems);
-  for (const auto& entry : node.as_map(problems)) {
-    const auto value = entry.value.as_string(problems);
-    if (!value) continue;
-    if (!is_header_name(entry.key.text()) || !is_one_line(*value))
-      problems.error(
-          entry.key.place(),
-          "not a header that can be sent: a name is letters, digits and -, a value is one line");
-    http.headers.emplace_back(entry.key.text(), *value);
-  }
 }
 
 void read_request_line(MapReader& reader, HttpSpec& http, Problems& problems) {
@@ -233,8 +207,9 @@ void read_confirm(const Node& node, Confirm& confirm, Problems& problems) {
 }  // namespace
 
 std::span<const std::string> kind_words() {
-  static const std::array<std::string, 10> kWords{"http", "postgres", "redis", "queue",   "tcp",
-                                                  "dns",  "icmp",     "exec",  "systemd", "host"};
+  static const std::array<std::string, 11> kWords{"http",    "postgres", "redis",     "queue",
+                                                  "tcp",     "dns",      "icmp",      "exec",
+                                                  "systemd", "host",     "prometheus"};
   return kWords;
 }
 
@@ -282,17 +257,10 @@ std::optional<HttpSpec> read_http(const Node& node, Problems& problems) {
   http.expect = read_expect(reader.optional("expect"), http_expect_declarations(),
                             cel::Type::Kind::boolean, problems);
   read_text(reader.optional("contains"), http.contains, problems);
-  read_line(reader.optional("bearer_token_file"), http.bearer_token_file, problems);
-  read_line(reader.optional("basic_user"), http.basic_user, problems);
-  read_line(reader.optional("basic_password_file"), http.basic_password_file, problems);
   if (const auto hops =
           reader.optional("max_redirects").as_int(problems, 0, limits::kHttpRedirectsMax))
     http.max_redirects = static_cast<int>(*hops);
-  if (const auto verify = reader.optional("tls_verify").as_bool(problems))
-    http.tls_verify = *verify;
-  read_line(reader.optional("tls_ca_file"), http.tls_ca_file, problems);
-  read_line(reader.optional("tls_server_name"), http.tls_server_name, problems,
-            limits::kHostBytesMax);
+  read_http_access(reader, http, problems);
   reader.finish();
   return problems.errors() == errors_before ? std::optional(http) : std::nullopt;
 }
@@ -322,6 +290,8 @@ std::optional<KindSpec> read_kind(MapReader& reader, Problems& problems) {
     spec = read_systemd(kind->value, problems);
   } else if (kind->key.text() == "host") {
     spec = read_host_spec(kind->value, problems);
+  } else if (kind->key.text() == "prometheus") {
+    spec = probe_yaml::read_prometheus(kind->value, problems);
   }
   return problems.errors() == errors_before ? spec : std::nullopt;
 }

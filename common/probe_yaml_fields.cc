@@ -1,8 +1,9 @@
-// Hosts, ports and one-line texts from YAML.
+// Hosts, ports, one-line texts, ranges, and what every HTTP request may have, from YAML.
 #include "common/probe_yaml_fields.h"
 
 #include <algorithm>
 #include <charconv>
+#include <string_view>
 #include <utility>
 
 namespace firebreak::probe_yaml {
@@ -77,7 +78,47 @@ void read_port(const Node& node, std::uint16_t& port, Problems& problems) {
   if (const auto value = node.as_int(problems, 1, 65535)) port = static_cast<std::uint16_t>(*value);
 }
 
-std::optional<Range> read_range(const yaml::Node& node, yaml::Problems& problems) {
+void check_url(const Node& node, const std::string& url, Problems& problems) {
+  const std::string_view rest = url.rfind("https://", 0) == 0  ? std::string_view(url).substr(8)
+                                : url.rfind("http://", 0) == 0 ? std::string_view(url).substr(7)
+                                                               : std::string_view();
+  const bool clean =
+      std::none_of(url.begin(), url.end(), [](char c) { return c <= ' ' || c == '\x7f'; });
+  const std::string_view authority = rest.substr(0, rest.find_first_of("/?#"));
+  if (authority.empty() || !clean)
+    problems.error(node.place(),
+                   "not a URL that can be asked; write it like https://api.example.com/health");
+  else if (authority.find('@') != std::string_view::npos)
+    problems.error(
+        node.place(),
+        "a URL must not hold a user or password; use basic_user and basic_password_file");
+}
+
+void read_headers(const Node& node, HttpSpec& http, Problems& problems) {
+  check_count(node, node.entries().size(), limits::kHttpRequestHeadersMax, problems);
+  for (const auto& entry : node.as_map(problems)) {
+    const auto value = entry.value.as_string(problems);
+    if (!value) continue;
+    if (!is_header_name(entry.key.text()) || !is_one_line(*value))
+      problems.error(
+          entry.key.place(),
+          "not a header that can be sent: a name is letters, digits and -, a value is one line");
+    http.headers.emplace_back(entry.key.text(), *value);
+  }
+}
+
+void read_http_access(yaml::MapReader& reader, HttpSpec& http, Problems& problems) {
+  read_line(reader.optional("bearer_token_file"), http.bearer_token_file, problems);
+  read_line(reader.optional("basic_user"), http.basic_user, problems);
+  read_line(reader.optional("basic_password_file"), http.basic_password_file, problems);
+  if (const auto verify = reader.optional("tls_verify").as_bool(problems))
+    http.tls_verify = *verify;
+  read_line(reader.optional("tls_ca_file"), http.tls_ca_file, problems);
+  read_line(reader.optional("tls_server_name"), http.tls_server_name, problems,
+            limits::kHostBytesMax);
+}
+
+std::optional<Range> read_range(const Node& node, Problems& problems) {
   const auto text = node.as_string(problems, limits::kRangeBytesMax);
   if (!text) return std::nullopt;
   const auto range = parse_range(*text);

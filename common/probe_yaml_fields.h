@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "common/limits.h"
+#include "common/probe_spec.h"
 #include "common/range.h"
 #include "common/yaml.h"
 
@@ -31,5 +32,12 @@ void read_endpoint(const yaml::Node& node, std::string& host, std::uint16_t& por
 [[nodiscard]] std::optional<Range> read_range(const yaml::Node& node, yaml::Problems& problems);
 void read_host(const yaml::Node& node, std::string& host, yaml::Problems& problems);
 void read_port(const yaml::Node& node, std::uint16_t& port, yaml::Problems& problems);
+
+void check_url(const yaml::Node& node, const std::string& url, yaml::Problems& problems);
+void read_headers(const yaml::Node& node, HttpSpec& http, yaml::Problems& problems);
+// Credentials and TLS of a request.
+void read_http_access(yaml::MapReader& reader, HttpSpec& http, yaml::Problems& problems);
+// A limit on a value.
+std::optional<Range> read_range(const yaml::Node& node, yaml::Problems& problems);
 
 }  // namespace firebreak::probe_yaml

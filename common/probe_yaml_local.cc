@@ -10,6 +10,7 @@
 
 #include "common/ids.h"
 #include "common/limits.h"
+#include "common/probe_yaml_fields.h"
 
 namespace firebreak {
 

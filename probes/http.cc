@@ -83,7 +83,7 @@ void trace_response(const Attempt& attempt, const HttpResponse& response) {
 }
 
 Awaitable<bool> hop(Attempt& attempt, const HttpSpec& spec, const HttpRequest& request,
-                    bool redirected, HttpResponse& response) {
+                    bool redirected, const BodyWish& wish, HttpResponse& response) {
   const Url& url = request.url;
   Addresses addresses;
   if (!co_await resolve(attempt, url.host, addresses)) co_return false;
@@ -91,7 +91,7 @@ Awaitable<bool> hop(Attempt& attempt, const HttpSpec& spec, const HttpRequest& r
   Connection connection(attempt);
   if (!co_await connect(attempt, connection.socket(), addresses, url.port)) co_return false;
   if (attempt.tracing()) attempt.trace(request.method + " " + to_string(url));
-  HttpResponseParser parser(request.method == "HEAD");
+  HttpResponseParser parser(request.method == "HEAD", wish);
   std::string text = to_wire(request);
   const bool answered =
       url.tls
@@ -144,6 +144,12 @@ bool status_matches(int status, const std::vector<std::string>& patterns) {
 }
 
 Awaitable<bool> ask_http(Attempt& attempt, const HttpSpec& spec, HttpResponse& response) {
+  static const BodyWish kWhole;
+  return ask_http(attempt, spec, response, kWhole);
+}
+
+Awaitable<bool> ask_http(Attempt& attempt, const HttpSpec& spec, HttpResponse& response,
+                         const BodyWish& wish) {
   std::optional<cel::Program> expect;
   if (!check_spec(attempt, spec, expect)) co_return false;
   auto request = make_request(spec);
@@ -151,7 +157,7 @@ Awaitable<bool> ask_http(Attempt& attempt, const HttpSpec& spec, HttpResponse& r
   for (const std::string& secret : request->secrets) attempt.keep_secret(secret);
   const int redirects_max = std::clamp(spec.max_redirects, 0, limits::kHttpRedirectsMax);
   for (int redirects = 0;; ++redirects) {
-    if (!co_await hop(attempt, spec, *request, redirects > 0, response)) co_return false;
+    if (!co_await hop(attempt, spec, *request, redirects > 0, wish, response)) co_return false;
     const std::string* location = find_header(response, "location");
     if (redirects_max == 0 || response.status / 100 != 3 || location == nullptr) break;
     if (redirects == redirects_max)

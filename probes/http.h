@@ -18,6 +18,9 @@ Awaitable<void> probe_http(Attempt& attempt, const HttpSpec& spec);
 
 // The same without a verdict on success: false after attempt.fail().
 Awaitable<bool> ask_http(Attempt& attempt, const HttpSpec& spec, HttpResponse& response);
+// `wish` must live as long as what is returned.
+Awaitable<bool> ask_http(Attempt& attempt, const HttpSpec& spec, HttpResponse& response,
+                         const BodyWish& wish);
 
 // "200", or a class such as "2xx".
 [[nodiscard]] bool is_status_pattern(std::string_view pattern);

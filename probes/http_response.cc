@@ -2,6 +2,7 @@
 #include "probes/http_response.h"
 
 #include <algorithm>
+#include <utility>
 
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/core/error.hpp>
@@ -21,7 +22,7 @@ const char* const kHeadersTooLong = "headers longer than 16 KiB";
 
 class HttpResponseParser::Parser final : public http::basic_parser<false> {
  public:
-  Parser(bool head_request, std::size_t body_bytes_max) : body_bytes_max_(body_bytes_max) {
+  Parser(bool head_request, const BodyWish& wish) : wish_(wish) {
     eager(true);
     skip(head_request);
     body_limit(boost::none);  // ours cuts instead of failing
@@ -49,9 +50,15 @@ class HttpResponseParser::Parser final : public http::basic_parser<false> {
   void on_header_impl(error_code&) override {}
   void on_body_init_impl(const boost::optional<std::uint64_t>&, error_code&) override {}
   std::size_t on_body_impl(beast::string_view body, error_code&) override {
-    const std::size_t room = body_bytes_max_ - response.body.size();
-    response.body.append(body.data(), std::min(room, body.size()));
-    response.body_cut = response.body_cut || body.size() > room;
+    const std::string_view part(body.data(), std::min(wish_.bytes_max - taken_, body.size()));
+    taken_ += part.size();
+    response.body_cut = response.body_cut || body.size() > part.size();
+    std::size_t kept_max = wish_.bytes_max;
+    if (wish_.take && response.status / 100 == 2) {
+      wish_.take(part);
+      kept_max = limits::kEvidenceBytesMax;
+    }
+    response.body.append(part.substr(0, kept_max - std::min(kept_max, response.body.size())));
     return body.size();
   }
   void on_chunk_header_impl(std::uint64_t, beast::string_view, error_code&) override {}
@@ -61,7 +68,8 @@ class HttpResponseParser::Parser final : public http::basic_parser<false> {
   }
   void on_finish_impl(error_code&) override {}
 
-  const std::size_t body_bytes_max_;
+  const BodyWish& wish_;
+  std::size_t taken_ = 0;
 };
 
 const std::string* find_header(const HttpResponse& response, std::string_view name) {
@@ -70,10 +78,10 @@ const std::string* find_header(const HttpResponse& response, std::string_view na
   return found == response.headers.end() ? nullptr : &found->second;
 }
 
-HttpResponseParser::HttpResponseParser(bool head_request, std::size_t body_bytes_max)
+HttpResponseParser::HttpResponseParser(bool head_request, BodyWish wish)
     : head_request_(head_request),
-      body_bytes_max_(body_bytes_max),
-      parser_(std::make_unique<Parser>(head_request, body_bytes_max)) {}
+      wish_(std::move(wish)),
+      parser_(std::make_unique<Parser>(head_request, wish_)) {}
 
 HttpResponseParser::~HttpResponseParser() = default;
 
@@ -98,7 +106,7 @@ HttpResponseParser::Progress HttpResponseParser::advance(std::string_view& bytes
     const int status = parser_->response.status;
     if (parser_->is_done() && status / 100 == 1 && status != 101) {
       // 100 Continue, 103 Early Hints: the answer proper follows, under the same bound.
-      parser_ = std::make_unique<Parser>(head_request_, body_bytes_max_);
+      parser_ = std::make_unique<Parser>(head_request_, wish_);
       continue;
     }
     if (parser_->is_done() || parser_->response.body_cut) return Progress::done;

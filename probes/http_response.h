@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -24,12 +25,18 @@ struct HttpResponse {
 // The first header of that lower-case name, or nullptr.
 const std::string* find_header(const HttpResponse& response, std::string_view name);
 
+// How much of a body is read, and who takes it.
+struct BodyWish {
+  std::size_t bytes_max = limits::kHttpBodyBytesMax;
+  // Gets the body of a 2xx answer as it comes; the response then keeps the beginning, for evidence.
+  std::function<void(std::string_view)> take{};
+};
+
 class HttpResponseParser {
  public:
   enum class Progress { more, done, failed };
 
-  explicit HttpResponseParser(bool head_request,
-                              std::size_t body_bytes_max = limits::kHttpBodyBytesMax);
+  explicit HttpResponseParser(bool head_request, BodyWish wish = {});
   ~HttpResponseParser();
   HttpResponseParser(const HttpResponseParser&) = delete;
   HttpResponseParser& operator=(const HttpResponseParser&) = delete;
@@ -51,7 +58,7 @@ class HttpResponseParser {
   Progress fail(std::string problem);
 
   bool head_request_;
-  std::size_t body_bytes_max_;
+  BodyWish wish_;
   std::unique_ptr<Parser> parser_;
   std::string pending_;           // bytes that are not a whole element yet
   std::size_t header_bytes_ = 0;  // of all header sections, interim responses included

@@ -18,6 +18,7 @@
 #include "probes/http.h"
 #include "probes/icmp.h"
 #include "probes/postgres.h"
+#include "probes/prometheus.h"
 #include "probes/queue.h"
 #include "probes/redis.h"
 #include "probes/systemd.h"
@@ -56,6 +57,9 @@ struct KindRunner {
   }
   Awaitable<void> operator()(const HostSpec& spec) const {
     return probes::probe_host(attempt, spec);
+  }
+  Awaitable<void> operator()(const PrometheusSpec& spec) const {
+    return probes::probe_prometheus(attempt, spec);
   }
 };
 

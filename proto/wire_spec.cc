@@ -7,6 +7,7 @@
 #include <firebreak/v1/probe.pb.h>
 
 #include "common/limits.h"
+#include "common/metric_selector.h"
 #include "common/text.h"
 #include "proto/checker.h"
 #include "proto/wire.h"
@@ -175,6 +176,17 @@ v1::HostSpec host_to_proto(const HostSpec& spec) {
   return message;
 }
 
+v1::PrometheusSpec prometheus_to_proto(const PrometheusSpec& spec) {
+  v1::PrometheusSpec message;
+  *message.mutable_http() = http_to_proto(spec.http);
+  message.set_query(spec.query);
+  message.set_metric(spec.metric);
+  message.set_empty(spec.empty);
+  message.set_warning(range_to_proto(spec.warning));
+  message.set_critical(range_to_proto(spec.critical));
+  return message;
+}
+
 struct KindToProto {
   v1::ProbeSpec& message;
   void operator()(const HttpSpec& spec) const { *message.mutable_http() = http_to_proto(spec); }
@@ -191,6 +203,9 @@ struct KindToProto {
     *message.mutable_systemd() = systemd_to_proto(spec);
   }
   void operator()(const HostSpec& spec) const { *message.mutable_host() = host_to_proto(spec); }
+  void operator()(const PrometheusSpec& spec) const {
+    *message.mutable_prometheus() = prometheus_to_proto(spec);
+  }
 };
 
 // A path of a file on the agent's host, "credential:NAME", or nothing.
@@ -486,6 +501,27 @@ HostSpec host_from_proto(Checker& check, const v1::HostSpec& message) {
   return spec;
 }
 
+PrometheusSpec prometheus_from_proto(Checker& check, const v1::PrometheusSpec& message) {
+  PrometheusSpec spec;
+  spec.http = http_from_proto(check, message.http());
+  check.text(message.query(), limits::kTextBytesMax, "PrometheusSpec.query");
+  check.text(message.metric(), limits::kTextBytesMax, "PrometheusSpec.metric");
+  check.require(message.query().empty() != message.metric().empty(), "PrometheusSpec.query",
+                "stands alone, or PrometheusSpec.metric does");
+  check.require(message.metric().empty() || parse_metric_selector(message.metric()).has_value(),
+                "PrometheusSpec.metric", "is not a metric's name with labels");
+  check.require(is_one_of(message.empty(), empty_answers()), "PrometheusSpec.empty",
+                not_one_of(empty_answers()));
+  spec.query = message.query();
+  spec.metric = message.metric();
+  spec.empty = message.empty();
+  if (!message.warning().empty())
+    spec.warning = range_from_proto(check, message.warning(), "PrometheusSpec.warning");
+  if (!message.critical().empty())
+    spec.critical = range_from_proto(check, message.critical(), "PrometheusSpec.critical");
+  return spec;
+}
+
 // What a probe of any kind may say besides its kind.
 void any_kind_from_proto(Checker& check, const v1::ProbeSpec& message, ProbeSpec& spec) {
   check.count(static_cast<std::size_t>(message.limits_size()), limits::kValuesPerResultMax,
@@ -563,6 +599,9 @@ Result<ProbeSpec> from_proto(const v1::ProbeSpec& message) {
       break;
     case v1::ProbeSpec::kHost:
       spec.kind = host_from_proto(check, message.host());
+      break;
+    case v1::ProbeSpec::kPrometheus:
+      spec.kind = prometheus_from_proto(check, message.prometheus());
       break;
     case v1::ProbeSpec::KIND_NOT_SET:
       check.require(false, "ProbeSpec.kind", "is missing, or unknown to this version");

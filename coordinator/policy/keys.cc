@@ -179,7 +179,9 @@ std::vector<Key> kinds() {
        "runs a check of the agent's host", "disk"},
       {"systemd", any_of({text("unit"), object("systemd", "[map](probes.md#systemd)")}), "one kind",
        "a unit of the agent's host", "nginx.service"},
-      {"host", object("host", "[map](probes.md#host)"), "one kind", "the agent's host itself", ""}};
+      {"host", object("host", "[map](probes.md#host)"), "one kind", "the agent's host itself", ""},
+      {"prometheus", object("prometheus", "[map](probes.md#prometheus)"), "one kind",
+       "a PromQL query, or a metric of a page", ""}};
 }
 
 std::vector<Object> probes() {
@@ -425,6 +427,31 @@ Object host() {
         R"({"disk_used": "80"})"},
        {"critical", limits, "none", "a value outside its range is critical",
         R"({"disk_used": "95", "memory_available": "268435456:"})"}}};
+}
+
+Object prometheus() {
+  std::vector<Key> keys = {
+      {"url", url(), "this or `scrape`", "of the server, with its path prefix if it has one",
+       "http://prometheus:9090"},
+      {"query", text("PromQL"), "required with `url`", "an instant query, asked by POST",
+       "sum(rate(http_requests_total{code=\"500\"}[5m]))"},
+      {"scrape", url(), "this or `url`", "of a page in the text format of Prometheus",
+       "http://shop:8080/metrics"},
+      {"metric", text("`name{label=\"value\", ...}`"), "required with `scrape`",
+       "the sum of its samples; labels are compared with `=` and `!=`",
+       "jobs_failed_total{queue=\"mail\"}"},
+      {"warning|critical", range(), "none", "on each series, on the sum", "0.5"},
+      {"empty", words(all(empty_answers())), "`critical`",
+       "what it means that there is no series, no sample, or none with a number", "ok"}};
+  const Object request = http();
+  for (const char* shared : {"headers", "bearer_token_file", "basic_user", "basic_password_file",
+                             "tls_verify", "tls_ca_file", "tls_server_name"})
+    keys.push_back(*request.find(shared));
+  return {"prometheus",
+          "numbers of Prometheus, or of what it would scrape",
+          std::move(keys),
+          {{{"url", "scrape"}}},
+          {{"query", "url"}, {"url", "query"}, {"metric", "scrape"}, {"scrape", "metric"}}};
 }
 
 Object rule() {
@@ -676,7 +703,7 @@ const File& policy_keys() {
     File file{"firebreak policy",
               "coordinator/policy/keys.cc",
               {policy_file(), severity(), fact(), service(), http(), postgres(), redis(), queue(),
-               exec(), systemd(), host(), rule(), no_data()}};
+               exec(), systemd(), host(), prometheus(), rule(), no_data()}};
     for (auto&& group : {receivers(), probes(), tcp(), dns(), icmp(), actions(), playbooks(),
                          checks(), scope(), people()})
       file.objects.insert(file.objects.end(), group.begin(), group.end());

@@ -25,7 +25,7 @@ struct Outcome {
 };
 
 Outcome parse(std::string_view bytes, std::size_t piece, bool head) {
-  HttpResponseParser parser(head, kBodyMax);
+  HttpResponseParser parser(head, {kBodyMax});
   Outcome outcome;
   while (!bytes.empty() && outcome.progress == Progress::more) {
     const std::string_view now = bytes.substr(0, piece);

@@ -55,7 +55,7 @@ TEST(HttpResponse, InterimAnswersAreSkipped) {
 }
 
 TEST(HttpResponse, BodyIsCutAtItsBound) {
-  HttpResponseParser parser(false, 4);
+  HttpResponseParser parser(false, {4});
 
   EXPECT_EQ(parser.feed("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabcdef"), Progress::done);
   EXPECT_EQ(parser.response().body, "abcd");
@@ -63,7 +63,7 @@ TEST(HttpResponse, BodyIsCutAtItsBound) {
 }
 
 TEST(HttpResponse, BodyOfExactlyTheBoundIsWhole) {
-  HttpResponseParser parser(false, 4);
+  HttpResponseParser parser(false, {4});
 
   EXPECT_EQ(parser.feed("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nabcd"), Progress::done);
   EXPECT_FALSE(parser.response().body_cut);

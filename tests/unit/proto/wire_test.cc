@@ -145,6 +145,31 @@ HostSpec a_host_spec() {
   return spec;
 }
 
+PrometheusSpec a_prometheus_spec() {
+  PrometheusSpec spec;
+  spec.http = an_http_spec();
+  spec.query = "up == 0";
+  spec.empty = "unknown";
+  spec.warning = parse_range("10");
+  spec.critical = parse_range("@1:2");
+  return spec;
+}
+
+PrometheusSpec a_scraping_spec() {
+  PrometheusSpec spec;
+  spec.http.url = "http://shop/metrics";
+  spec.metric = "up{job=\"a\"}";
+  return spec;
+}
+
+TEST(WireSpec, ComesBackAsItWasForPrometheus) {
+  for (const PrometheusSpec& kind : {a_prometheus_spec(), a_scraping_spec()}) {
+    const auto back = from_proto(to_proto(a_spec(kind)));
+    ASSERT_TRUE(back) << back.error().message;
+    EXPECT_EQ(*back, a_spec(kind));
+  }
+}
+
 TEST(WireSpec, ComesBackAsItWasForTheHostsOwnKinds) {
   for (const KindSpec& kind :
        {KindSpec{ExecSpec{"disk", {{"path", "/var"}, {"warn", "10"}}}}, KindSpec{ExecSpec{"a", {}}},
@@ -264,6 +289,22 @@ TEST(WireSpec, RefusesTheHostsOwnKindsThatBreakARule) {
                    [](auto& m) { *m.mutable_host()->add_critical() = m.host().critical(0); }},
                   {"HostSpec.limit.range",
                    [](auto& m) { m.mutable_host()->mutable_critical(0)->set_range(""); }}});
+}
+
+TEST(WireSpec, RefusesPrometheusThatBreaksARule) {
+  const auto prometheus = [](auto& m) -> v1::PrometheusSpec& { return *m.mutable_prometheus(); };
+  expect_refused(
+      a_spec(a_prometheus_spec()),
+      {{"HttpSpec.url", [&](auto& m) { prometheus(m).mutable_http()->set_url("p:9090"); }},
+       {"PrometheusSpec.query", [&](auto& m) { prometheus(m).clear_query(); }},
+       {"PrometheusSpec.query", [&](auto& m) { prometheus(m).set_metric("up"); }},
+       {"PrometheusSpec.query", [&](auto& m) { prometheus(m).set_query(std::string(4097, 'x')); }},
+       {"PrometheusSpec.empty", [&](auto& m) { prometheus(m).clear_empty(); }},
+       {"PrometheusSpec.empty", [&](auto& m) { prometheus(m).set_empty("fine"); }},
+       {"PrometheusSpec.warning", [&](auto& m) { prometheus(m).set_warning("hot"); }},
+       {"PrometheusSpec.critical", [&](auto& m) { prometheus(m).set_critical("5:1"); }}});
+  expect_refused(a_spec(a_scraping_spec()),
+                 {{"PrometheusSpec.metric", [&](auto& m) { prometheus(m).set_metric("up > 1"); }}});
 }
 
 TEST(WireSpec, RefusesHttpThatBreaksARule) {
