@@ -108,8 +108,20 @@ inline constexpr std::size_t kUnitStatesMax = 16;     // that a probe takes for 
 inline constexpr std::size_t kRangeBytesMax = 64;     // a limit on a value
 inline constexpr std::size_t kPerfdataItemsMax = 64;  // as many as a result has values
 inline constexpr int kJsonDepthMax = 32;
-inline constexpr auto kProberStallMax = 1s;  // a deadline that rings later blames nobody but us
-inline constexpr std::size_t kResolverThreadsMax = 8;  // a hung look-up holds one of them
+inline constexpr auto kProberStallMax = 1s;  // of a run; lost more, it blames nobody but us
+inline constexpr int kProberStallShare = 4;  // or this part of its timeout, if that is less
+inline constexpr auto kPulseBeat = 100ms;    // how often a loop that runs probes shows that it runs
+inline constexpr auto kPulseSlack = 100ms;   // a beat that is late by less is not worth counting
+inline constexpr std::size_t kResolverThreadsMax = 64;  // a hung look-up holds one of them
+inline constexpr auto kNameKeptFor = 5s;  // below any usual TTL, which getaddrinfo does not tell
+inline constexpr std::size_t kNamesKeptMax = 4096;
+inline constexpr std::size_t kAnchorsMax = 8;     // configured for one agent
+inline constexpr std::size_t kGatewaysMax = 4;    // of one host that are asked
+inline constexpr auto kAnchorPatience = 1s;       // for an anchor's answer
+inline constexpr auto kAnchorBeat = 60s;          // between two looks when nothing fails
+inline constexpr auto kAnchorBeatBlind = 2s;      // while no anchor answers
+inline constexpr auto kSightHolds = 250ms;        // an answer is worth that long after it
+inline constexpr auto kSightHoldsForKnown = 10s;  // for a failure that is known already
 inline constexpr std::size_t kResolverQueueMax = 1024;
 
 // Actions.

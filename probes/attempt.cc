@@ -8,25 +8,48 @@
 #include "probes/judge.h"
 
 namespace firebreak::probes {
+namespace {
+
+// A peer that got no word from us gives up, too: most failures may be the stall's. What nobody says
+// for being kept waiting (refused, status, auth, missing) is believed, and so is what the host
+// tells about itself: a processor that has no time for us is busy indeed.
+bool may_come_from_a_stall(const KindSpec& kind, const Observation& observation) {
+  if (observation.status != Status::critical && observation.status != Status::warning) return false;
+  const bool is_local = std::holds_alternative<HostSpec>(kind) ||
+                        std::holds_alternative<SystemdSpec>(kind) ||
+                        std::holds_alternative<ExecSpec>(kind);
+  switch (observation.reason) {
+    case Reason::timeout:
+      return true;
+    case Reason::dns:
+    case Reason::unreachable:
+    case Reason::reset:
+    case Reason::tls:
+    case Reason::protocol:
+    case Reason::body:  // an assertion on the latency, too
+      return !is_local;
+    case Reason::threshold:
+      return std::holds_alternative<IcmpSpec>(kind);  // loss and round trips
+    default:
+      return false;
+  }
+}
+
+}  // namespace
 
 Attempt::Attempt(std::shared_ptr<Toolbox> tools, ProbeSpec spec, ProbeTrace trace)
     : tools_(std::move(tools)),
       spec_(std::move(spec)),
       trace_(std::move(trace)),
-      begun_(tools_->clock->steady()),
-      deadline_(begun_ + spec_.timeout),
-      phase_begun_(begun_),
+      deadline_(tools_->clock->steady() + spec_.timeout),
       alarm_(tools_->alarms, [this] { ring(); }) {
+  watch_.emplace(tools_->pulse);
   alarm_.set(deadline_);
 }
 
-Duration Attempt::elapsed() const {
-  return std::chrono::duration_cast<Duration>(now() - begun_);
-}
-
 void Attempt::close_phase() {
-  const TimePoint ended = now();
-  const auto took = std::chrono::duration_cast<Duration>(ended - phase_begun_);
+  const Duration ended = elapsed();
+  const Duration took = ended - phase_begun_;
   phase_begun_ = ended;
   if (phase_ == Phase::none) return;
   auto& phases = observation_.phases;
@@ -67,11 +90,20 @@ bool Attempt::fail(Status status, Reason reason, std::string_view evidence) {
   return false;
 }
 
+bool Attempt::has_stalled() const {
+  return watch_->lost() >=
+         std::min(Duration(limits::kProberStallMax), spec_.timeout / limits::kProberStallShare);
+}
+
+bool Attempt::blame_stall() {
+  observation_.values.clear();
+  return unknown(Reason::prober, "the agent itself did not run for " +
+                                     humanize_duration(watch_->lost()) +
+                                     ", so it cannot blame the target");
+}
+
 bool Attempt::fail_timeout(std::string_view what) {
-  if (has_stalled())
-    return unknown(Reason::prober, "the agent itself did not run for " +
-                                       humanize_duration(stalled_) +
-                                       ", so it cannot blame the target");
+  if (has_stalled()) return blame_stall();
   return critical(Reason::timeout, std::string(what) + " within " + format_duration(spec_.timeout));
 }
 
@@ -84,6 +116,10 @@ void Attempt::add_first_value(std::string name, double value) {
   auto& values = observation_.values;
   if (values.size() == limits::kValuesPerResultMax) values.pop_back();
   values.insert(values.begin(), {std::move(name), value});
+}
+
+void Attempt::rests_on(const std::string& name) {
+  if (std::find(names_.begin(), names_.end(), name) == names_.end()) names_.push_back(name);
 }
 
 void Attempt::keep_secret(std::string value) {
@@ -105,8 +141,6 @@ void Attempt::ring() {
     if (abort_) abort_();
     return;
   }
-  if (at - deadline_ > limits::kProberStallMax)
-    stalled_ = std::chrono::duration_cast<Duration>(at - deadline_);
   cancel();
 }
 
@@ -129,10 +163,14 @@ void Attempt::end_step() {
 }
 
 Observation Attempt::finish() {
+  if (has_stalled() && may_come_from_a_stall(spec_.kind, observation_)) blame_stall();
   close_phase();
   phase_ = Phase::none;
   alarm_.clear();
   observation_.latency = elapsed();
+  watch_.reset();
+  if (observation_.status == Status::critical)
+    for (const std::string& name : names_) tools_->resolver.drop(name);
   judge_limits(spec_, observation_);
   if (spec_.invert) invert(observation_);
   return std::move(observation_);

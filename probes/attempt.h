@@ -23,6 +23,7 @@
 #include "common/secret.h"
 #include "probes/alarms.h"
 #include "probes/disk_reader.h"
+#include "probes/pulse.h"
 #include "probes/resolver.h"
 #include "probes/run.h"
 #include "probes/tls.h"
@@ -47,6 +48,7 @@ struct Toolbox {
         clock(options.clock ? options.clock : std::make_shared<const SystemClock>()),
         resolver(context, options),
         alarms(context, *clock),
+        pulse(alarms, *clock),
         checks(options.checks),
         disks(context, ask_disk),
         proc(options.proc),
@@ -56,6 +58,7 @@ struct Toolbox {
   const std::shared_ptr<const Clock> clock;
   Resolver resolver;
   Alarms alarms;
+  Pulse pulse;
   TlsContexts tls;
   const std::shared_ptr<Checks> checks;
   DiskReader disks;
@@ -73,7 +76,8 @@ class Attempt {
   [[nodiscard]] const ProbeSpec& spec() const { return spec_; }
   [[nodiscard]] TimePoint now() const { return tools_->clock->steady(); }
   [[nodiscard]] TimePoint deadline() const { return deadline_; }
-  [[nodiscard]] Duration elapsed() const;
+  // Since the start, without the time in which the prober itself did not run.
+  [[nodiscard]] Duration elapsed() const { return watch_->ran(); }
 
   // What follows is this phase: of the timings, of a failure and of the trace.
   void enter(Phase phase);
@@ -93,9 +97,9 @@ class Attempt {
   bool unknown(Reason reason, std::string_view evidence) {
     return fail(Status::unknown, reason, evidence);
   }
-  // The prober did not run when the deadline passed: whatever is missing is not the target's fault.
-  [[nodiscard]] bool has_stalled() const { return stalled_ > Duration::zero(); }
-  // The deadline passed, or the prober did not run when it passed.
+  // The prober did not run for so long meanwhile that what is missing is not the target's fault.
+  [[nodiscard]] bool has_stalled() const;
+  // The deadline passed, or the prober has stalled.
   bool fail_timeout(std::string_view what);
   void add_value(std::string name, double value);
   // Before the others: the value that a rule means when it names none.
@@ -114,8 +118,12 @@ class Attempt {
   void begin_step(TimePoint at);
   void end_step();
 
-  // Takes the result: with the latency and the last phase's timing.
+  // Takes the result: with the latency and the last phase's timing. A failure that may come from a
+  // stall of the prober is unknown/prober by then. Nothing is called after it.
   Observation finish();
+
+  // The target was found by this name: should the probe fail, it is looked up anew next time.
+  void rests_on(const std::string& name);
 
   // While it lives, `abort` ends whatever is being waited for.
   class AbortScope {
@@ -134,6 +142,7 @@ class Attempt {
  private:
   void ring();
   void close_phase();
+  bool blame_stall();
   [[nodiscard]] std::string scrub(std::string_view text) const;
 
   std::shared_ptr<Toolbox> tools_;
@@ -141,12 +150,12 @@ class Attempt {
   ProbeTrace trace_;
   Observation observation_;
   std::vector<std::string> secrets_;
-  TimePoint begun_;
+  std::vector<std::string> names_;
+  std::optional<Pulse::Watch> watch_;  // until finish()
   TimePoint deadline_;
-  TimePoint phase_begun_;
+  Duration phase_begun_{};  // as elapsed()
   Phase phase_ = Phase::none;
   bool over_ = false;
-  Duration stalled_{};  // how late the deadline rang, when that was too late to blame the target
   std::function<void()> abort_;
   Alarms::Alarm alarm_;
 };

@@ -107,7 +107,8 @@ Awaitable<QueryState> ask_server(Attempt& attempt, asio::ip::udp::endpoint serve
       failed = error;
     }
     if (failed) {
-      fail_io(attempt, failed, "send to " + endpoint_text(server.address(), server.port()));
+      fail_reach(attempt, failed, server.address(),
+                 "send to " + endpoint_text(server.address(), server.port()));
       co_return QueryState::failed;
     }
     attempt.enter(Phase::first_byte);

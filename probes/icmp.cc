@@ -15,6 +15,7 @@
 
 #include "common/limits.h"
 #include "probes/icmp_packet.h"
+#include "probes/reach.h"
 #include "probes/stream.h"
 
 namespace firebreak::probes {
@@ -30,7 +31,7 @@ struct Ping {
   asio::ip::address address;
   EchoCookie cookie{};
   EchoTally tally;
-  std::array<std::optional<TimePoint>, limits::kIcmpPacketsMax> waiting;  // since when, by seq
+  std::array<std::optional<Duration>, limits::kIcmpPacketsMax> waiting;  // since elapsed(), by seq
   TimePoint next;                     // when the next packet is due
   boost::system::error_code trouble;  // the last that somebody on the way has reported
   int troubles = 0;
@@ -64,7 +65,7 @@ bool open_to(Attempt& attempt, PingSocket& socket, const asio::ip::address& addr
   if (!bind_source(attempt, socket.native_handle())) return false;
   const PingEndpoint target = asio::ip::udp::endpoint(address, 0);
   socket.connect(target, failed);
-  if (failed) return fail_io(attempt, failed, "ping " + address.to_string());
+  if (failed) return fail_reach(attempt, failed, address, "ping " + address.to_string());
   return true;
 }
 
@@ -83,7 +84,7 @@ void take_reply(Attempt& attempt, Ping& ping, const PingEndpoint& sender, std::s
   if (!seq || *seq >= ping.waiting.size() || !ping.waiting[*seq] || !is_from(sender, ping.address))
     return;
   attempt.enter(Phase::transfer);
-  const auto took = std::chrono::duration_cast<Duration>(attempt.now() - *ping.waiting[*seq]);
+  const Duration took = attempt.elapsed() - *ping.waiting[*seq];
   ping.waiting[*seq].reset();  // a second reply to it counts for nothing
   ping.tally.round_trips.push_back(took);
   if (attempt.tracing())
@@ -100,7 +101,7 @@ Awaitable<void> send_next(Attempt& attempt, PingSocket& socket, const IcmpSpec& 
   const std::string packet =
       echo_request(ping.address.is_v6(), seq, ping.cookie, static_cast<std::size_t>(spec.bytes));
   ++ping.tally.sent;
-  ping.waiting[seq] = attempt.now();
+  ping.waiting[seq] = attempt.elapsed();
   ping.next += spec.interval;
   const auto [error, sent] = co_await socket.async_send(asio::buffer(packet), as_data());
   if (error && !attempt.is_over()) note_trouble(ping, error);
@@ -143,7 +144,9 @@ void judge(Attempt& attempt, const IcmpSpec& spec, const Ping& ping) {
   const auto seconds = [](Duration took) { return std::chrono::duration<double>(took).count(); };
   attempt.add_value("loss", tally.loss_percent());
   if (tally.round_trips.empty()) {
-    if (ping.trouble && !attempt.has_stalled())
+    if (ping.trouble && !has_way_to(ping.address))
+      fail_no_way(attempt, ping.address);
+    else if (ping.trouble && !attempt.has_stalled())
       attempt.critical(Reason::unreachable,
                        "ping " + ping.address.to_string() + ": " + ping.trouble.message());
     else

@@ -18,6 +18,7 @@
 #include "common/secret.h"
 #include "probes/postgres.h"
 #include "probes/postgres_wire.h"
+#include "probes/reach.h"
 #include "probes/stream.h"
 #include "probes/tcp_info.h"
 
@@ -122,7 +123,13 @@ Awaitable<bool> connect_session(Attempt& attempt, const PostgresSpec& spec, std:
         Reason::config, "libpq, which asks the query, cannot ask from an address of your choice");
   Addresses addresses;
   if (!co_await resolve(attempt, spec.host, addresses)) co_return false;
+  bool is_blamed = false;
   for (std::size_t i = 0; i < addresses.size() && !attempt.is_over(); ++i) {
+    if (!has_way_to(addresses[i])) {
+      if (!is_blamed) fail_no_way(attempt, addresses[i]);
+      continue;
+    }
+    is_blamed = true;
     Parameters parameters = common;
     parameters.emplace_back("hostaddr", addresses[i].to_string());
     const std::size_t left = addresses.size() - i;

@@ -140,7 +140,9 @@ PostgresVerdict judge_postgres_failure(std::string_view message) {
   if (holds_errno(message, EHOSTUNREACH) || holds_errno(message, ENETUNREACH))
     return {Status::critical, Reason::unreachable};
   if (holds_errno(message, ETIMEDOUT)) return {Status::critical, Reason::timeout};
-  if (holds_errno(message, EMFILE) || holds_errno(message, ENOMEM))
+  if (holds_errno(message, EMFILE) || holds_errno(message, ENFILE) ||
+      holds_errno(message, ENOMEM) || holds_errno(message, ENOBUFS) ||
+      holds_errno(message, EADDRNOTAVAIL) || holds_errno(message, ENETDOWN))
     return {Status::unknown, Reason::prober};
   if (holds("SSL") || holds("certificate")) return {Status::critical, Reason::tls};
   if (holds("password") || holds("authentication failed") || holds("SCRAM"))

@@ -4,6 +4,7 @@
 
 #include <netdb.h>
 
+#include <cerrno>
 #include <condition_variable>
 #include <deque>
 #include <map>
@@ -29,6 +30,9 @@ Result<std::vector<std::string>> system_look_up(const std::string& host) {
   addrinfo* found = nullptr;
   const int failed = ::getaddrinfo(host.c_str(), nullptr, &hints, &found);
   const std::unique_ptr<addrinfo, FreeAddresses> owned(found);
+  const bool no_descriptor =
+      failed == EAI_SYSTEM && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS);
+  if (no_descriptor) return make_error(Errc::resource_exhausted, "no descriptor left to resolve");
   if (failed == EAI_MEMORY)
     return make_error(Errc::resource_exhausted, "out of memory while resolving");
   if (failed != 0) return make_error(Errc::not_found, ::gai_strerror(failed));
@@ -190,6 +194,18 @@ bool Resolver::forget(Ticket ticket) {
     shared.jobs.erase(job);
   }
   return true;
+}
+
+void Resolver::keep(const std::string& host, Addresses addresses, TimePoint now) {
+  if (kept_.size() >= limits::kNamesKeptMax)
+    std::erase_if(kept_, [now](const auto& each) { return each.second.until <= now; });
+  if (kept_.size() >= limits::kNamesKeptMax) return;
+  kept_.insert_or_assign(host, Kept{std::move(addresses), now + limits::kNameKeptFor});
+}
+
+const Addresses* Resolver::kept(const std::string& host, TimePoint now) const {
+  const auto found = kept_.find(host);
+  return found != kept_.end() && now < found->second.until ? &found->second.addresses : nullptr;
 }
 
 }  // namespace firebreak::probes

@@ -2,13 +2,17 @@
 // DNS server likes.
 //
 // A hung look-up holds one thread until the system gives up; look-ups of the same name share it, so
-// one dead name never takes a second. Answers are not kept: what a name means is part of what is
-// probed. All members belong to the io_context's thread; answers arrive there.
+// one dead name never takes a second. Addresses are kept for a few seconds by whoever asked
+// (keep()), failures are not: what a name means is part of what is probed, so a probe that fails
+// drops the name and the next one looks it up anew. All members belong to the io_context's thread;
+// answers arrive there.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -43,9 +47,21 @@ class Resolver {
   // its slowness was ours, not the name server's.
   bool forget(Ticket ticket);
 
+  using TimePoint = std::chrono::steady_clock::time_point;
+  // For limits::kNameKeptFor. getaddrinfo tells no TTL, so this is less than any usual one.
+  void keep(const std::string& host, Addresses addresses, TimePoint now);
+  // Valid until the next call; nullptr: look it up.
+  [[nodiscard]] const Addresses* kept(const std::string& host, TimePoint now) const;
+  void drop(const std::string& host) { kept_.erase(host); }
+
  private:
   struct Shared;
   std::shared_ptr<Shared> shared_;
+  struct Kept {
+    Addresses addresses;
+    TimePoint until;
+  };
+  std::map<std::string, Kept> kept_;
 };
 
 }  // namespace firebreak::probes

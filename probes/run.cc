@@ -114,6 +114,7 @@ class Prober::Impl : public std::enable_shared_from_this<Prober::Impl> {
 
   [[nodiscard]] std::size_t running() const { return running_.size(); }
   [[nodiscard]] std::size_t waiting() const { return waiting_.size(); }
+  [[nodiscard]] Duration lost() const { return tools_->pulse.lost(); }
 
  private:
   struct Job;
@@ -194,6 +195,10 @@ std::size_t Prober::running() const {
 
 std::size_t Prober::waiting() const {
   return impl_->waiting();
+}
+
+Duration Prober::lost() const {
+  return impl_->lost();
 }
 
 }  // namespace firebreak

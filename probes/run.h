@@ -65,6 +65,9 @@ class Prober {
 
   [[nodiscard]] std::size_t running() const;
   [[nodiscard]] std::size_t waiting() const;
+  // How long the io_context's thread did not run while probes were running, all together: want of
+  // CPU, a stopped process, a suspended host.
+  [[nodiscard]] Duration lost() const;
 
  private:
   class Impl;

@@ -15,6 +15,8 @@
 #include <boost/asio/ssl/error.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include "probes/reach.h"
+
 namespace firebreak::probes {
 namespace {
 
@@ -36,10 +38,11 @@ Meaning meaning_of(const boost::system::error_code& error) {
       error == not_connected || error == asio::error::eof)
     return {Status::critical, Reason::reset};
   if (error == timed_out) return {Status::critical, Reason::timeout};
-  if (error == permission_denied) return {Status::unknown, Reason::config};
+  if (error == permission_denied || error == operation_not_permitted)
+    return {Status::unknown, Reason::config};
   if (error == too_many_files_open || error == too_many_files_open_in_system ||
       error == no_buffer_space || error == not_enough_memory || error == address_not_available ||
-      error == resource_unavailable_try_again)
+      error == resource_unavailable_try_again || error == network_down)
     return {Status::unknown, Reason::prober};
   return {Status::critical, Reason::unreachable};
 }
@@ -101,6 +104,18 @@ bool fail_io(Attempt& attempt, const boost::system::error_code& error, std::stri
   return attempt.fail(meaning.status, meaning.reason, std::string(what) + ": " + error.message());
 }
 
+bool fail_no_way(Attempt& attempt, const asio::ip::address& address) {
+  return attempt.unknown(Reason::prober, "this host has no route to " + address.to_string());
+}
+
+bool fail_reach(Attempt& attempt, const boost::system::error_code& error,
+                const asio::ip::address& address, std::string_view what) {
+  const bool ours = !attempt.is_over() && !is_abort(error) &&
+                    (error == boost::system::errc::network_down ||
+                     (meaning_of(error).reason == Reason::unreachable && !has_way_to(address)));
+  return ours ? fail_no_way(attempt, address) : fail_io(attempt, error, what);
+}
+
 Awaitable<bool> resolve(Attempt& attempt, std::string host, Addresses& addresses) {
   attempt.enter(Phase::resolve);
   addresses.clear();
@@ -110,11 +125,17 @@ Awaitable<bool> resolve(Attempt& attempt, std::string host, Addresses& addresses
     addresses.push_back(*address);
     co_return choose_addresses(attempt, host, addresses);
   }
+  attempt.rests_on(host);
+  Resolver& resolver = attempt.tools().resolver;
+  if (const Addresses* kept = resolver.kept(host, attempt.now())) {
+    addresses = *kept;
+    co_return choose_addresses(attempt, host, addresses);
+  }
   asio::basic_waitable_timer<std::chrono::steady_clock,
                              asio::wait_traits<std::chrono::steady_clock>, Executor>
       answered(attempt.tools().io.get_executor(), TimePoint::max());
   std::optional<Result<Addresses>> answer;
-  const auto ticket = attempt.tools().resolver.look_up(host, [&](Result<Addresses> found) {
+  const auto ticket = resolver.look_up(host, [&](Result<Addresses> found) {
     answer = std::move(found);
     answered.cancel();
   });
@@ -124,7 +145,7 @@ Awaitable<bool> resolve(Attempt& attempt, std::string host, Addresses& addresses
     co_await answered.async_wait(as_data());
   }
   if (!answer || attempt.is_over()) {
-    if (attempt.tools().resolver.forget(*ticket))
+    if (resolver.forget(*ticket))
       co_return attempt.unknown(Reason::prober,
                                 host + ": all resolver threads hang in other look-ups");
     co_return attempt.fail_timeout("no address for " + host);
@@ -135,6 +156,7 @@ Awaitable<bool> resolve(Attempt& attempt, std::string host, Addresses& addresses
     co_return attempt.critical(Reason::dns, host + ": " + answer->error().message);
   }
   addresses = **std::move(answer);
+  resolver.keep(host, addresses, attempt.now());
   if (attempt.tracing()) {
     std::string text = host + " is";
     for (const auto& address : addresses) text += " " + address.to_string();
@@ -183,6 +205,7 @@ TimePoint step_deadline(const Attempt& attempt, std::size_t left) {
 Awaitable<bool> connect(Attempt& attempt, Socket& socket, const Addresses& addresses,
                         std::uint16_t port) {
   attempt.enter(Phase::connect);
+  bool is_blamed = false;  // then an address that this host has no way to excuses nothing
   for (std::size_t i = 0; i < addresses.size(); ++i) {
     if (attempt.is_over()) co_return attempt.fail_timeout("no connection");
     const std::size_t left = addresses.size() - i;
@@ -201,7 +224,9 @@ Awaitable<bool> connect(Attempt& attempt, Socket& socket, const Addresses& addre
       if (attempt.tracing()) attempt.trace("connected to " + endpoint_text(addresses[i], port));
       co_return true;
     }
-    fail_io(attempt, error, "connect to " + endpoint_text(addresses[i], port));
+    if (is_blamed && error && !attempt.is_over() && !has_way_to(addresses[i])) continue;
+    is_blamed = true;
+    fail_reach(attempt, error, addresses[i], "connect to " + endpoint_text(addresses[i], port));
   }
   co_return false;
 }

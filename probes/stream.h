@@ -45,6 +45,12 @@ class Connection {
 // The verdict for a failed step: `what` was being done, "connect to 10.0.0.7:443".
 bool fail_io(Attempt& attempt, const boost::system::error_code& error, std::string_view what);
 
+// The same for a step that was to reach that address: without a way there from this host it is
+// unknown/prober.
+bool fail_reach(Attempt& attempt, const boost::system::error_code& error,
+                const boost::asio::ip::address& address, std::string_view what);
+bool fail_no_way(Attempt& attempt, const boost::asio::ip::address& address);
+
 // Phase resolve, with choose_addresses(). A numeric address takes no thread.
 Awaitable<bool> resolve(Attempt& attempt, std::string host, Addresses& addresses);
 

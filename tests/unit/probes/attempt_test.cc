@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <optional>
 
 #include <boost/asio/co_spawn.hpp>
@@ -31,8 +32,15 @@ class AttemptTest : public ::testing::Test {
     spec.timeout = timeout;
     return Attempt(tools_, spec, {});
   }
-  // The clock moves, and whatever is due rings.
+  // The clock moves, and the loop runs all the while; whatever is due rings.
   void pass(Duration time) {
+    for (Duration step = 50ms; time > Duration::zero(); time -= step) {
+      step = std::min(step, time);
+      stall(step);
+    }
+  }
+  // The clock moves, and the loop runs again only at the end of it.
+  void stall(Duration time) {
     clock_->advance(time);
     for (int i = 0; i < 10; ++i) io_.poll_one();
   }
@@ -60,12 +68,124 @@ TEST_F(AttemptTest, DeadlineThatRingsInTimeBlamesTheTarget) {
 TEST_F(AttemptTest, DeadlineThatRingsLateBlamesNobody) {
   Attempt attempt = make(1s);
 
-  pass(4s);  // the process was stopped, or the machine slept
+  stall(4s);  // the process was stopped, or the machine slept
 
   attempt.fail_timeout("no answer");
   const Observation result = attempt.finish();
   expect_verdict(result, Status::unknown, Reason::prober, Phase::none);
-  EXPECT_THAT(result.evidence, HasSubstr("did not run for 3.0 s"));
+  EXPECT_THAT(result.evidence, HasSubstr("did not run for 3.9 s"));
+}
+
+TEST_F(AttemptTest, StallBeforeADeadlineThatRingsInTimeBlamesNobody) {
+  Attempt attempt = make(4s);
+  pass(500ms);
+  stall(2s);
+
+  pass(1500ms);
+
+  ASSERT_TRUE(attempt.is_over());
+  attempt.fail_timeout("no answer");
+  expect_verdict(attempt.finish(), Status::unknown, Reason::prober, Phase::none);
+}
+
+TEST_F(AttemptTest, ShortTimeoutIsSpoiltByAShortStall) {
+  Attempt attempt = make(1s);
+  stall(400ms);  // 300 ms late
+  pass(600ms);
+
+  attempt.fail_timeout("no answer");
+
+  expect_verdict(attempt.finish(), Status::unknown, Reason::prober, Phase::none);
+}
+
+TEST_F(AttemptTest, LittleJitterExcusesNobody) {
+  Attempt attempt = make(60s);
+  for (int i = 0; i < 400; ++i) stall(150ms);
+
+  attempt.fail_timeout("no answer");
+
+  expect_verdict(attempt.finish(), Status::critical, Reason::timeout, Phase::none);
+}
+
+TEST_F(AttemptTest, StallOfBeforeCountsForNothing) {
+  {
+    Attempt before = make(60s);
+    stall(5s);
+  }
+  Attempt attempt = make(1s);
+  pass(1s);
+
+  attempt.fail_timeout("no answer");
+
+  expect_verdict(attempt.finish(), Status::critical, Reason::timeout, Phase::none);
+}
+
+TEST_F(AttemptTest, StallIsNoLatency) {
+  Attempt attempt = make(60s);
+  attempt.enter(Phase::first_byte);
+  pass(1s);
+  stall(5100ms);
+  attempt.succeed();
+
+  const Observation result = attempt.finish();
+
+  expect_verdict(result, Status::ok, Reason::none, Phase::none);
+  EXPECT_EQ(result.latency, 1100ms);
+  EXPECT_THAT(result.phases, ::testing::ElementsAre(PhaseTiming{Phase::first_byte, 1100ms}));
+}
+
+TEST_F(AttemptTest, WhatAStallMayHaveCausedIsNotBelieved) {
+  const auto after_a_stall = [this](const KindSpec& kind, Reason reason) {
+    ProbeSpec spec;
+    spec.kind = kind;
+    spec.timeout = 60s;
+    Attempt attempt(tools_, spec, {});
+    stall(5s);
+    attempt.add_value("rtt", 5);
+    attempt.critical(reason, "bad");
+    return attempt.finish();
+  };
+  for (const Reason reason : {Reason::reset, Reason::body, Reason::tls, Reason::unreachable}) {
+    const Observation result = after_a_stall(HttpSpec{}, reason);
+    expect_verdict(result, Status::unknown, Reason::prober, Phase::none);
+    EXPECT_TRUE(result.values.empty());
+  }
+  EXPECT_EQ(after_a_stall(IcmpSpec{}, Reason::threshold).reason, Reason::prober);
+  EXPECT_EQ(after_a_stall(HttpSpec{}, Reason::refused).reason, Reason::refused);
+  EXPECT_EQ(after_a_stall(HttpSpec{}, Reason::status).reason, Reason::status);
+  EXPECT_EQ(after_a_stall(HostSpec{}, Reason::threshold).reason, Reason::threshold);
+}
+
+// A suspend that the steady clock does not count, as on a laptop.
+class SleepyClock final : public Clock {
+ public:
+  void sleep(Duration time) { slept_ += time; }
+  void advance(Duration time) { awake_.advance(time); }
+  [[nodiscard]] std::chrono::steady_clock::time_point steady() const override {
+    return awake_.steady();
+  }
+  [[nodiscard]] Duration since_boot() const override { return awake_.since_boot() + slept_; }
+  [[nodiscard]] WallTime wall() const override { return awake_.wall(); }
+  [[nodiscard]] Instant now() const override { return awake_.now(); }
+
+ private:
+  testing::ManualClock awake_{Instant{}};
+  Duration slept_{};
+};
+
+TEST_F(AttemptTest, SuspendIsAStallToo) {
+  const auto clock = std::make_shared<SleepyClock>();
+  ProberOptions options;
+  options.clock = clock;
+  Attempt attempt(std::make_shared<Toolbox>(io_, options), {}, {});
+  clock->advance(50ms);
+  clock->sleep(std::chrono::hours(1));
+
+  attempt.critical(Reason::reset, "the connection is gone");
+
+  const Observation result = attempt.finish();
+  expect_verdict(result, Status::unknown, Reason::prober, Phase::none);
+  EXPECT_EQ(result.latency, 50ms);
 }
 
 TEST_F(AttemptTest, NothingRingsBeforeItsTime) {

@@ -144,6 +144,36 @@ TEST_F(ResolverTest, EndDoesNotWaitForHungNames) {
   EXPECT_TRUE(answers_.empty());
 }
 
+TEST_F(ResolverTest, KeepsAddressesForAShortWhile) {
+  Resolver resolver(io_, options(1));
+  const Resolver::TimePoint now{std::chrono::hours(1)};
+  EXPECT_EQ(resolver.kept("host", now), nullptr);
+
+  resolver.keep("host", {boost::asio::ip::address_v4::loopback()}, now);
+
+  ASSERT_NE(resolver.kept("host", now), nullptr);
+  EXPECT_EQ(resolver.kept("host", now)->size(), 1u);
+  EXPECT_NE(resolver.kept("host", now + limits::kNameKeptFor - std::chrono::milliseconds(1)),
+            nullptr);
+  EXPECT_EQ(resolver.kept("host", now + limits::kNameKeptFor), nullptr);
+  resolver.drop("host");
+  EXPECT_EQ(resolver.kept("host", now), nullptr);
+}
+
+TEST_F(ResolverTest, KeepsABoundedNumberOfNames) {
+  Resolver resolver(io_, options(1));
+  const Resolver::TimePoint now{std::chrono::hours(1)};
+  for (std::size_t i = 0; i < limits::kNamesKeptMax; ++i)
+    resolver.keep("host" + std::to_string(i), {}, now);
+
+  resolver.keep("one more", {}, now);
+  EXPECT_EQ(resolver.kept("one more", now), nullptr);
+
+  const auto later = now + limits::kNameKeptFor;
+  resolver.keep("one more", {}, later);
+  EXPECT_NE(resolver.kept("one more", later), nullptr);
+}
+
 TEST_F(ResolverTest, NumericAddressesAreNoNames) {
   EXPECT_TRUE(numeric_address("127.0.0.1"));
   EXPECT_TRUE(numeric_address("fe80::1%lo"));

@@ -4,7 +4,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <future>
+#include <memory>
 #include <optional>
 
 #include "tests/unit/probes/script.h"
@@ -135,6 +137,36 @@ TEST_F(Run, HungNameServerDelaysOnlyWhoAsksIt) {
   expect_verdict(results_[1], Status::unknown, Reason::prober, Phase::resolve);
   expect_ok(results_[2]);
   never.set_value();
+}
+
+TEST_F(Run, NameIsKeptUntilAProbeFails) {
+  auto server = std::make_unique<ScriptedServer>(io_, std::vector<Script>{good_});
+  std::atomic<int> asked = 0;
+  ProberOptions options;
+  options.look_up = [&asked](const std::string&) -> Result<std::vector<std::string>> {
+    ++asked;
+    return std::vector<std::string>{"127.0.0.1"};
+  };
+  Prober prober(io_, options);
+  ProbeSpec spec = probe(*server);
+  std::get<HttpSpec>(spec.kind).url =
+      "http://target.example:" + std::to_string(server->port()) + "/";
+  const auto run = [&](std::size_t results) {
+    prober.start(spec, collect());
+    run_until(results);
+  };
+
+  run(1);
+  run(2);
+  EXPECT_EQ(asked.load(), 1);
+  expect_ok(results_[1]);
+
+  server.reset();
+  run(3);  // with the kept address, and in vain
+  EXPECT_EQ(asked.load(), 1);
+  EXPECT_EQ(results_[2].reason, Reason::refused);
+  run(4);  // what confirms it asks anew
+  EXPECT_EQ(asked.load(), 2);
 }
 
 TEST_F(Run, NothingIsCalledAfterTheEnd) {
