@@ -16,6 +16,7 @@
 
 #include "agent/actuator_client.h"
 #include "agent/inbound.h"
+#include "agent/lookout.h"
 #include "agent/schedule.h"
 #include "agent/state/epoch_file.h"
 #include "agent/time_line.h"
@@ -114,6 +115,7 @@ class Agent::Impl {
     ProberOptions options;
     options.checks = settings_.checks;
     prober_.emplace(io_, options);
+    lookout_.emplace(io_, clock_, lookout_settings());
     if (settings_.config.actuator.empty()) {
       start_link();
     } else {
@@ -130,6 +132,7 @@ class Agent::Impl {
     due_timer_.cancel();
     start_timer_.cancel();
     prober_.reset();
+    lookout_.reset();
     uplink_.stop();
   }
 
@@ -148,9 +151,18 @@ class Agent::Impl {
     return uplink;
   }
 
+  LookoutSettings lookout_settings() {
+    LookoutSettings lookout;
+    lookout.anchors = settings_.config.anchors;
+    lookout.coordinators = settings_.config.coordinators;
+    lookout.heard = [this] { return uplink_.heard(); };
+    return lookout;
+  }
+
   UplinkHandlers uplink_handlers() {
     UplinkHandlers handlers;
     handlers.attached = [this] {
+      if (lookout_) lookout_->note_link();
       if (actuator_) actuator_->refresh(uplink_.epoch());
     };
     handlers.assignment = [this](const v1::Assignment& message) { assign(message); };
@@ -241,12 +253,19 @@ class Agent::Impl {
     if (is_stopping_) return;  // the timer had fired before it was cancelled
     const Instant at = now();
     for (const DueRun& run : schedule_.take_due(at)) {
-      prober_->start(*run.spec, [this, id = run.id, at](Observation observation) {
-        const auto judgement = schedule_.finished(id, observation.status, now());
-        if (judgement) report(*judgement, at, std::move(observation));
+      prober_->start(*run.spec, [this, run, at](Observation observation) {
+        const bool is_known = schedule_.believed(run.key) == Status::critical;
+        lookout_->judge(
+            {*run.spec, at, is_known}, std::move(observation),
+            [this, id = run.id, at](Observation seen) { finish(id, at, std::move(seen)); });
       });
     }
     wait_for_due();
+  }
+
+  void finish(std::uint64_t run, Instant started, Observation observation) {
+    const auto judgement = schedule_.finished(run, observation.status, now());
+    if (judgement) report(*judgement, started, std::move(observation));
   }
 
   void report(const Judgement& judgement, Instant started, Observation observation) {
@@ -274,14 +293,18 @@ class Agent::Impl {
                                                       "started on one agent"));
     }
     ++probes_now_;
-    prober_->start(*asked->spec, [this, request = asked->request, key = asked->key,
-                                  at = now()](Observation observation) {
+    const auto answer = [this, request = asked->request, key = asked->key,
+                         at = now()](Observation observation) {
       --probes_now_;
       uplink_.send_probe_now_result(request, observation);
       if (!key) return;
       const auto judgement = schedule_.observed(*key, observation.status, now());
       if (judgement) report(*judgement, at, std::move(observation));
-    });
+    };
+    prober_->start(*asked->spec,
+                   [this, spec = *asked->spec, at = now(), answer](Observation observation) {
+                     lookout_->judge({spec, at}, std::move(observation), answer);
+                   });
   }
 
   // --- Acting ---
@@ -312,8 +335,10 @@ class Agent::Impl {
   void tell() {
     sd::notify("WATCHDOG=1\nSTATUS=" + uplink_.describe() + "; " +
                std::to_string(schedule_.size()) + " probes, " +
-               std::to_string(uplink_.outbox().size()) + " results kept");
+               std::to_string(uplink_.outbox().size()) + " results kept" +
+               (lookout_ && lookout_->blind_since() ? "; blind: no anchor answers" : ""));
     tell_losses();
+    tell_stalls();
     tell_timer_.expires_after(std::min(kTellEvery, sd::watchdog_interval().value_or(kTellEvery)));
     tell_timer_.async_wait([this](const error_code& cancelled) {
       if (!cancelled) tell();
@@ -337,6 +362,19 @@ class Agent::Impl {
     told_skipped_ = skipped;
   }
 
+  // Once for each spell.
+  void tell_stalls() {
+    const Duration lost = prober_ ? prober_->lost() : told_lost_;
+    const Duration more = lost - std::exchange(told_lost_, lost);
+    const bool is_late = more >= Duration(limits::kProberStallMax);
+    if (is_late && !is_late_)
+      log::warning(
+          "this agent did not run for a while (no processor for it, stopped, or suspended); what "
+          "its probes missed meanwhile is unknown and blames no target",
+          {{"lost", humanize_duration(more)}});
+    is_late_ = is_late;
+  }
+
   boost::asio::io_context& io_;
   const Clock& clock_;
   AgentSettings settings_;
@@ -346,6 +384,7 @@ class Agent::Impl {
   Uplink uplink_;
   std::optional<ActuatorClient> actuator_;
   std::optional<Prober> prober_;
+  std::optional<Lookout> lookout_;
   boost::asio::steady_timer due_timer_;
   boost::asio::steady_timer start_timer_;
   boost::asio::steady_timer tell_timer_;
@@ -353,6 +392,8 @@ class Agent::Impl {
   std::size_t probes_now_ = 0;
   std::uint64_t told_dropped_ = 0;
   std::uint64_t told_skipped_ = 0;
+  Duration told_lost_{};
+  bool is_late_ = false;
   bool is_link_started_ = false;
   bool is_stopping_ = false;
 };

@@ -1,6 +1,8 @@
 // Reads agent.yaml; every mistake is shown with its place at once.
 #include "agent/config.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <sys/un.h>
 
 #include <algorithm>
@@ -102,6 +104,51 @@ std::map<std::string, std::string> read_labels(const yaml::Node& node, yaml::Pro
   return labels;
 }
 
+bool is_host(std::string_view text) {
+  const std::string host(text);
+  in6_addr ignored{};
+  return (host.find(':') == std::string::npos && is_address(host + ":1")) ||
+         ::inet_pton(AF_INET6, host.c_str(), &ignored) == 1;
+}
+
+void read_anchor(const yaml::Node& node, yaml::Problems& problems, std::vector<Anchor>& anchors) {
+  yaml::MapReader map(node, "an anchor", problems);
+  const yaml::Node tcp = map.optional("tcp");
+  const yaml::Node icmp = map.optional("icmp");
+  if (!tcp == !icmp) {
+    problems.error(
+        node.place(),
+        "an anchor is either {tcp: HOST:PORT} or {icmp: HOST}, such as {icmp: 10.0.0.1}");
+    return;
+  }
+  const yaml::Node& value = tcp ? tcp : icmp;
+  const auto text = value.as_string(problems);
+  if (!text) return;
+  if (tcp ? !is_address(*text) : !is_host(*text)) {
+    problems.error(value.place(),
+                   tcp ? "'tcp' must be a host and a port such as 10.0.0.1:53, not '" + *text + "'"
+                       : "'icmp' must be a host such as 10.0.0.1, not '" + *text + "'");
+    return;
+  }
+  Anchor anchor = tcp ? tcp_anchor(*text) : Anchor{Anchor::Kind::icmp, *text, 0};
+  if (std::find(anchors.begin(), anchors.end(), anchor) != anchors.end())
+    problems.error(value.place(), "anchor '" + *text + "' is named again; remove one");
+  anchors.push_back(std::move(anchor));
+}
+
+std::vector<Anchor> read_anchors(const yaml::Node& node, yaml::Problems& problems) {
+  std::vector<Anchor> anchors;
+  if (!node) return anchors;
+  const auto items = node.as_list(problems);
+  if (items.size() > limits::kAnchorsMax)
+    problems.error(node.place(), "'anchors' may name at most " +
+                                     std::to_string(limits::kAnchorsMax) + ", not " +
+                                     std::to_string(items.size()));
+  anchors.reserve(items.size());
+  for (const yaml::Node& item : items) read_anchor(item, problems, anchors);
+  return anchors;
+}
+
 std::string read_socket(const yaml::Node& node, yaml::Problems& problems) {
   if (!node) return {};
   std::string path = yaml::read_absolute_path(node, problems);
@@ -147,11 +194,20 @@ Config read_config(const yaml::Node& root, yaml::Problems& problems) {
   config.actuator = read_socket(map.optional("actuator"), problems);
   if (const yaml::Node folder = map.optional("checks_dir"))
     config.checks_dir = yaml::read_absolute_path(folder, problems);
+  config.anchors = read_anchors(map.optional("anchors"), problems);
   read_log(map.optional("log"), problems, config);
   return config;
 }
 
 }  // namespace
+
+Anchor tcp_anchor(const std::string& address) {
+  const std::size_t colon = std::min(address.rfind(':'), address.size() - 1);
+  Anchor anchor{Anchor::Kind::tcp, address.substr(0, colon), 0};
+  if (anchor.host.starts_with('[')) anchor.host = anchor.host.substr(1, anchor.host.size() - 2);
+  std::from_chars(address.data() + colon + 1, address.data() + address.size(), anchor.port);
+  return anchor;
+}
 
 Result<Config> parse_config(const std::string& file_name, const std::string& text) {
   yaml::Problems problems;

@@ -4,6 +4,7 @@
 // The example is deploy/examples/agent.yaml.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <string>
 #include <vector>
@@ -15,17 +16,30 @@
 
 namespace firebreak::agent {
 
+// Another host whose answer proves that this one's network works.
+struct Anchor {
+  enum class Kind { tcp, icmp };
+  Kind kind = Kind::tcp;
+  std::string host;
+  std::uint16_t port = 0;  // of tcp
+  friend bool operator==(const Anchor&, const Anchor&) = default;
+};
+
 struct Config {
   std::vector<std::string> coordinators;  // "host:port" as gRPC takes it; at least one, no doubles
   pki::TlsFiles tls;                      // absolute paths; the key may be "credential:NAME"
   std::map<std::string, std::string> labels;
-  std::string state;       // a folder of the agent's own, absolute
-  spool::LogLimits spool;  // what of it may hold results
-  std::string actuator;    // its socket, absolute; empty: this host only probes
-  std::string checks_dir;  // what exec probes may run, absolute; empty: nothing
+  std::string state;            // a folder of the agent's own, absolute
+  spool::LogLimits spool;       // what of it may hold results
+  std::string actuator;         // its socket, absolute; empty: this host only probes
+  std::string checks_dir;       // what exec probes may run, absolute; empty: nothing
+  std::vector<Anchor> anchors;  // beside the default gateway and the coordinators
   log::Level log_level = log::Level::info;
   log::Format log_format = log::Format::text;
 };
+
+// Of "host:port", an IPv6 address in brackets.
+Anchor tcp_anchor(const std::string& address);
 
 // Pure. `file_name` is only used in messages. When anything is wrong, the message holds every
 // problem with file:line:column, caret and suggestion, rendered for a terminal.

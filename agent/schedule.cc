@@ -115,8 +115,15 @@ std::optional<Judgement> Schedule::observed(const ProbeKey& key, Status status, 
   return judge(key, known->second, status, now);
 }
 
+std::optional<Status> Schedule::believed(const ProbeKey& key) const {
+  const auto known = probes_.find(key);
+  return known == probes_.end() ? std::nullopt : known->second.confirmed;
+}
+
 Judgement Schedule::judge(const ProbeKey& key, Probe& probe, Status status, Instant now) {
+  // Unknown says nothing about the target, so it gets a second look in any case.
   const Confirm& confirm = probe.spec->confirm;
+  const int attempts = status == Status::unknown ? std::max(1, confirm.attempts) : confirm.attempts;
   // Health needs no second look when nothing was known before.
   const bool differs = status != probe.confirmed.value_or(Status::ok);
   if (!differs) {
@@ -132,13 +139,13 @@ Judgement Schedule::judge(const ProbeKey& key, Probe& probe, Status status, Inst
     probe.candidate = status;
     probe.agreeing = 0;
   }
-  if (probe.agreeing >= confirm.attempts) {
+  if (probe.agreeing >= attempts) {
     probe.confirmed = status;
     probe.candidate.reset();
     return {key, true, true};
   }
   // A target that gives a different answer every time must not be probed fast for ever.
-  if (probe.fast_runs < 2 * confirm.attempts) {
+  if (probe.fast_runs < 2 * attempts) {
     ++probe.fast_runs;
     set_due(key, probe, std::min(probe.due, now + confirm.every));
   }

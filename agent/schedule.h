@@ -60,6 +60,9 @@ class Schedule {
   // A run outside the schedule saw this; nullopt when the key is not assigned.
   std::optional<Judgement> observed(const ProbeKey& key, Status status, Instant now);
 
+  // The last status that was believed; nullopt: none yet, or not assigned.
+  [[nodiscard]] std::optional<Status> believed(const ProbeKey& key) const;
+
   [[nodiscard]] std::size_t size() const { return probes_.size(); }
   // Runs skipped because the one before was still going on, or the host slept.
   [[nodiscard]] std::uint64_t skipped() const { return skipped_; }

@@ -71,6 +71,10 @@ class Uplink::Impl {
   }
 
   [[nodiscard]] bool is_attached() const { return fsm_.is_attached(); }
+  [[nodiscard]] std::optional<std::pair<std::size_t, Instant>> heard() const {
+    if (!fsm_.is_attached()) return std::nullopt;
+    return std::pair(fsm_.coordinator(), fsm_.heard_at());
+  }
   [[nodiscard]] std::uint64_t epoch() const { return fsm_.epoch_seen(); }
   [[nodiscard]] const Outbox& outbox() const { return outbox_; }
   [[nodiscard]] std::uint64_t dropped() const { return outbox_.dropped() + counts_.dropped; }
@@ -314,6 +318,10 @@ void Uplink::send_outcome(const v1::ActionOutcome& outcome) {
 
 bool Uplink::is_attached() const {
   return impl_->is_attached();
+}
+
+std::optional<std::pair<std::size_t, Instant>> Uplink::heard() const {
+  return impl_->heard();
 }
 
 std::uint64_t Uplink::epoch() const {

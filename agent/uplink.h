@@ -9,7 +9,9 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "agent/outbox.h"
@@ -78,6 +80,9 @@ class Uplink {
   void send_outcome(const v1::ActionOutcome& outcome);
 
   [[nodiscard]] bool is_attached() const;
+  // Which coordinator the link is to, by its place in the settings, and when it was last heard;
+  // nullopt while there is no link.
+  [[nodiscard]] std::optional<std::pair<std::size_t, Instant>> heard() const;
   // The highest of a coordinator that this host has obeyed.
   [[nodiscard]] std::uint64_t epoch() const;
   [[nodiscard]] const Outbox& outbox() const;

@@ -82,6 +82,8 @@ class UplinkFsm {
   [[nodiscard]] std::uint64_t epoch_seen() const { return options_.epoch_seen; }
   // Which coordinator the link is to, or will be tried next.
   [[nodiscard]] std::size_t coordinator() const { return coordinator_; }
+  // When the coordinator was last heard, while is_attached().
+  [[nodiscard]] Instant heard_at() const { return heard_at_; }
   // The link carries messages both ways.
   [[nodiscard]] bool is_attached() const;
 

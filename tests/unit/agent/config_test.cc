@@ -117,6 +117,33 @@ TEST(AgentConfig, PathsAreAbsoluteAndOnlyTheKeyMayBeACredential) {
               HasSubstr("longer than a socket's path"));
 }
 
+TEST(AgentConfig, ReadsWhoseAnswerProvesTheNetwork) {
+  const auto config = parse_config(
+      "a.yaml", kGood +
+                    "anchors: [{tcp: 'dns.example:53'}, {tcp: '[::1]:53'}, {icmp: 10.0.0.1}, "
+                    "{icmp: 'fe80::1'}]\n");
+
+  ASSERT_TRUE(config) << config.error().message;
+  using Kind = Anchor::Kind;
+  EXPECT_THAT(config->anchors,
+              ElementsAre(Anchor{Kind::tcp, "dns.example", 53}, Anchor{Kind::tcp, "::1", 53},
+                          Anchor{Kind::icmp, "10.0.0.1", 0}, Anchor{Kind::icmp, "fe80::1", 0}));
+  EXPECT_TRUE(parse_config("a.yaml", kGood)->anchors.empty());
+}
+
+TEST(AgentConfig, RefusesWhatIsNotAnAnchor) {
+  EXPECT_THAT(refusal(kGood + "anchors: [10.0.0.1]\n"), HasSubstr("a.yaml:4:11: error"));
+  EXPECT_THAT(refusal(kGood + "anchors: [{}]\n"), HasSubstr("either {tcp: HOST:PORT} or"));
+  EXPECT_THAT(refusal(kGood + "anchors: [{tcp: 'a:1', icmp: a}]\n"), HasSubstr("either {tcp:"));
+  EXPECT_THAT(refusal(kGood + "anchors: [{tcp: a}]\n"), HasSubstr("a.yaml:4:17: error"));
+  EXPECT_THAT(refusal(kGood + "anchors: [{icmp: 10.0.0.1:53}]\n"),
+              HasSubstr("must be a host such as"));
+  EXPECT_THAT(refusal(kGood + "anchors: [{icmp: a}, {icmp: a}]\n"), HasSubstr("again"));
+  std::string many;
+  for (int i = 0; i < 9; ++i) many += "{icmp: a" + std::to_string(i) + "}, ";
+  EXPECT_THAT(refusal(kGood + "anchors: [" + many + "]\n"), HasSubstr("at most 8"));
+}
+
 TEST(AgentConfig, UnknownKeysAreMistakes) {
   EXPECT_THAT(refusal(kGood + "label: {}\n"), HasSubstr("did you mean 'labels'?"));
   EXPECT_THAT(refusal(kGood + "name: web-1\n"), HasSubstr("a.yaml:4:1: error"));

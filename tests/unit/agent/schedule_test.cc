@@ -203,6 +203,19 @@ TEST(Schedule, WithoutAttemptsTheFirstIsBelieved) {
   EXPECT_TRUE(judgement.news);
 }
 
+TEST(Schedule, WithoutAttemptsUnknownIsLookedAtOnceMore) {
+  Schedule schedule("edge-1");
+  schedule.replace({a_probe("health", seconds(10), 0)}, kStart);
+  Instant now = kStart;
+  step(schedule, now, Status::ok, seconds(10));
+  EXPECT_EQ(schedule.believed(a_key("health")), Status::ok);
+
+  EXPECT_FALSE(step(schedule, now, Status::unknown, seconds(10)).confirmed);
+  EXPECT_EQ(schedule.believed(a_key("health")), Status::ok);
+  EXPECT_TRUE(step(schedule, now, Status::unknown, milliseconds(200)).confirmed);
+  EXPECT_EQ(schedule.believed(a_key("health")), Status::unknown);
+}
+
 TEST(Schedule, AnErraticTargetIsNotProbedFastForEver) {
   Schedule schedule("edge-1");
   schedule.replace({a_probe("health")}, kStart);
