@@ -1,4 +1,6 @@
-// Every look at the pulse is a beat, so that nobody reads an old one just after the process woke.
+// What is missing since the last beat counts at once, so that nobody reads an old pulse just after
+// the process woke; but only the timer itself beats, for a loop that is busy with sockets is late,
+// too.
 #include "probes/pulse.h"
 
 #include <algorithm>
@@ -6,55 +8,56 @@
 #include "common/limits.h"
 
 namespace firebreak::probes {
+namespace {
+
+Duration lateness(Duration since_beat) {
+  return std::max(since_beat - Duration(limits::kPulseBeat) - Duration(limits::kPulseSlack),
+                  Duration::zero());
+}
+
+}  // namespace
 
 Pulse::Pulse(Alarms& alarms, const Clock& clock)
     : clock_(clock), alarm_(alarms, [this] {
-        look();
-        alarm_.set(seen_ + limits::kPulseBeat);
+        before_ = missed();
+        beat();
       }) {}
 
-void Pulse::look() {
-  const TimePoint now = clock_.steady();
-  const Duration in_boot = clock_.since_boot();
-  if (watches_ > 0) {
-    const auto steady = std::chrono::duration_cast<Duration>(now - seen_);
-    const auto late = [](Duration gap) {
-      const Duration lateness = gap - Duration(limits::kPulseBeat);
-      return lateness > Duration(limits::kPulseSlack) ? lateness : Duration::zero();
-    };
-    stalled_ += late(steady);
-    lost_ += late(std::max(steady, in_boot - seen_in_boot_));
-  }
-  seen_ = now;
-  seen_in_boot_ = in_boot;
+void Pulse::beat() {
+  beaten_ = clock_.steady();
+  beaten_in_boot_ = clock_.since_boot();
+  alarm_.set(beaten_ + limits::kPulseBeat);
 }
 
-Duration Pulse::lost() {
-  look();
-  return lost_;
+Pulse::Missed Pulse::missed() const {
+  if (watches_ == 0) return before_;
+  const auto awake = std::chrono::duration_cast<Duration>(clock_.steady() - beaten_);
+  const Duration asleep_too = clock_.since_boot() - beaten_in_boot_;
+  return {before_.all + lateness(std::max(awake, asleep_too)), before_.awake + lateness(awake)};
 }
 
-Pulse::Watch::Watch(Pulse& pulse) : pulse_(pulse) {
-  pulse.look();
-  if (pulse.watches_++ == 0) pulse.alarm_.set(pulse.seen_ + limits::kPulseBeat);
-  lost_before_ = pulse.lost_;
-  stalled_before_ = pulse.stalled_;
-  begun_ = pulse.seen_;
+Pulse::Watch::Watch(Pulse& pulse) : pulse_(pulse), begun_(pulse.clock_.steady()) {
+  if (pulse.watches_++ == 0) pulse.beat();
+  before_ = pulse.missed();
 }
 
 Pulse::Watch::~Watch() {
-  pulse_.look();
-  if (--pulse_.watches_ == 0) pulse_.alarm_.clear();
+  if (pulse_.watches_ > 1) {
+    --pulse_.watches_;
+    return;
+  }
+  pulse_.before_ = pulse_.missed();
+  pulse_.watches_ = 0;
+  pulse_.alarm_.clear();
 }
 
 Duration Pulse::Watch::lost() const {
-  return pulse_.lost() - lost_before_;
+  return pulse_.missed().all - before_.all;
 }
 
 Duration Pulse::Watch::ran() const {
-  pulse_.look();
-  return std::chrono::duration_cast<Duration>(pulse_.seen_ - begun_) -
-         (pulse_.stalled_ - stalled_before_);
+  const Duration passed = std::chrono::duration_cast<Duration>(pulse_.clock_.steady() - begun_);
+  return passed - (pulse_.missed().awake - before_.awake);
 }
 
 }  // namespace firebreak::probes

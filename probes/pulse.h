@@ -24,8 +24,12 @@ class Pulse {
   Pulse& operator=(const Pulse&) = delete;
 
   // All that was lost while there was a Watch, a beat that is late at this moment included.
-  [[nodiscard]] Duration lost();
+  [[nodiscard]] Duration lost() const { return missed().all; }
 
+  struct Missed {
+    Duration all{};
+    Duration awake{};  // of it, while the steady clock went on
+  };
   // One probe, while it runs. The Pulse must outlive it.
   class Watch {
    public:
@@ -41,20 +45,19 @@ class Pulse {
 
    private:
     Pulse& pulse_;
-    Duration lost_before_;
-    Duration stalled_before_;
+    Missed before_;
     TimePoint begun_;
   };
 
  private:
-  void look();
+  [[nodiscard]] Missed missed() const;
+  void beat();
 
   const Clock& clock_;
   std::size_t watches_ = 0;
-  TimePoint seen_;           // when the loop was last known to run
-  Duration seen_in_boot_{};  // the same moment, suspends included
-  Duration lost_{};
-  Duration stalled_{};  // the part of it in which the steady clock went on
+  TimePoint beaten_;           // the last beat: when timers were last known to fire
+  Duration beaten_in_boot_{};  // the same moment, suspends included
+  Missed before_;              // until then
   Alarms::Alarm alarm_;
 };
 

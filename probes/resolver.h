@@ -1,5 +1,6 @@
 // Names to addresses on a bounded pool of threads, because getaddrinfo blocks for as long as a dead
-// DNS server likes.
+// DNS server likes. It is getaddrinfo all the same and not c-ares, which knows DNS and the hosts
+// file only: what the host's other programs make of a name (nsswitch.conf) is what they connect to.
 //
 // A hung look-up holds one thread until the system gives up; look-ups of the same name share it, so
 // one dead name never takes a second. Addresses are kept for a few seconds by whoever asked

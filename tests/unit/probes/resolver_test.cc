@@ -3,11 +3,25 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <net/if.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
 
+#include <array>
+#include <cstring>
+#include <fstream>
 #include <future>
 #include <map>
 #include <mutex>
 #include <thread>
+
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/ip/udp.hpp>
+
+#include "common/fd.h"
+#include "common/limits.h"
+#include "tests/support/temp_dir.h"
 
 namespace firebreak::probes {
 namespace {
@@ -172,6 +186,95 @@ TEST_F(ResolverTest, KeepsABoundedNumberOfNames) {
   const auto later = now + limits::kNameKeptFor;
   resolver.keep("one more", {}, later);
   EXPECT_NE(resolver.kept("one more", later), nullptr);
+}
+
+// --- The system's own look-up, and a name server that answers for one name only ------------------
+
+bool write_file(const char* path, const char* text) {
+  std::ofstream file(path);
+  file << text;
+  return file.good();
+}
+
+bool bring_loopback_up() {
+  const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  ifreq request{};
+  std::strncpy(request.ifr_name, "lo", sizeof request.ifr_name - 1);
+  request.ifr_flags = IFF_UP;
+  return ::ioctl(socket.get(), SIOCSIFFLAGS, &request) == 0;
+}
+
+// This thread, and those it starts, get a network and a resolv.conf of their own; false where that
+// is not allowed.
+bool move_to_own_names(const testing::TempDir& folder) {
+  const std::string names = folder / "resolv.conf";
+  const std::string hosts = folder / "hosts";
+  return ::unshare(CLONE_NEWNET | CLONE_NEWNS) == 0 && bring_loopback_up() &&
+         write_file(names.c_str(), "nameserver 127.0.0.1\noptions timeout:30 attempts:1\n") &&
+         write_file(hosts.c_str(), "127.0.0.1 localhost\n") &&
+         ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+         ::mount(names.c_str(), "/etc/resolv.conf", nullptr, MS_BIND, nullptr) == 0 &&
+         ::mount(hosts.c_str(), "/etc/hosts", nullptr, MS_BIND, nullptr) == 0;
+}
+
+// RFC 1035, 4.1: the question with an answer behind it; empty for names that get none.
+std::string answer_to(std::string query) {
+  if (query.find("\4good") == std::string::npos) return {};
+  const bool is_ipv4 = query[query.size() - 3] == 1;  // the type; then the class
+  query[2] = static_cast<char>(0x81);
+  query[3] = static_cast<char>(0x80);
+  if (!is_ipv4) return query;  // no such record
+  query[7] = 1;
+  return query +
+         std::string("\xc0\x0c\x00\x01\x00\x01\x00\x00\x00\x3c\x00\x04\x7f\x00\x00\x01", 16);
+}
+
+void serve_names(boost::asio::ip::udp::socket& socket, std::size_t& unanswered) {
+  std::array<char, 512> buffer;
+  boost::asio::ip::udp::endpoint sender;
+  boost::system::error_code failed;
+  while (socket.available(failed) > 0) {
+    const std::size_t size = socket.receive_from(boost::asio::buffer(buffer), sender, 0, failed);
+    const std::string answer = answer_to(std::string(buffer.data(), size));
+    if (answer.empty())
+      ++unanswered;
+    else
+      socket.send_to(boost::asio::buffer(answer), sender, 0, failed);
+  }
+}
+
+TEST(SystemNames, FiftyThatHangDelayNoOther) {
+  constexpr int kHung = 50;
+  const testing::TempDir folder;
+  bool is_allowed = false;
+  Result<Addresses> found = make_error(Errc::internal, "no answer");
+  int hung_answers = 0;
+  std::thread([&] {
+    is_allowed = move_to_own_names(folder);
+    if (!is_allowed) return;
+    boost::asio::io_context io;
+    boost::asio::ip::udp::socket server(
+        io, boost::asio::ip::udp::endpoint(boost::asio::ip::address_v4::loopback(), 53));
+    std::size_t unanswered = 0;
+    Resolver resolver(io, ProberOptions{});
+    for (int i = 0; i < kHung; ++i)
+      (void)resolver.look_up("hung" + std::to_string(i) + ".example",
+                             [&](const Result<Addresses>&) { ++hung_answers; });
+    while (unanswered < kHung) serve_names(server, unanswered);  // all of them hang by now
+    bool is_done = false;
+    (void)resolver.look_up("good.example", [&](Result<Addresses> answer) {
+      found = std::move(answer);
+      is_done = true;
+    });
+    while (!is_done) {
+      serve_names(server, unanswered);
+      io.poll();
+    }
+  }).join();
+  if (!is_allowed) GTEST_SKIP() << "no namespaces here";
+  ASSERT_TRUE(found) << found.error().message;
+  EXPECT_EQ(found->front().to_string(), "127.0.0.1");
+  EXPECT_EQ(hung_answers, 0);
 }
 
 TEST_F(ResolverTest, NumericAddressesAreNoNames) {
