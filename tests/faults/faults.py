@@ -18,6 +18,7 @@ import kill_points  # noqa: E402
 import partitions  # noqa: E402
 import power_cuts  # noqa: E402
 import power_cuts_agent  # noqa: E402
+import sight  # noqa: E402
 import snapshot_damage  # noqa: E402
 import spool_damage  # noqa: E402
 import troubles  # noqa: E402
@@ -63,6 +64,7 @@ FAULTS = {
     "half-open": partitions.half_open,
     "clocks": troubles.clocks,
     "hung-targets": hung_targets.run,
+    "sight": sight.run,
 }
 
 
