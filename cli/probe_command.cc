@@ -620,6 +620,20 @@ void add_prometheus(CLI::App& group, Context& context) {
   });
 }
 
+void add_grpc(CLI::App& group, Context& context) {
+  const Kind grpc = add_network_kind(group, "grpc", "HOST:PORT", "the health of a gRPC server");
+  const auto flags = grpc.flags;
+  add_text(*grpc.command, flags, "--service", "service", "default the whole server");
+  add_text(*grpc.command, flags, "--authority", "authority", "default HOST:PORT");
+  grpc.command->add_flag_callback(
+      "--tls", [flags] { flags->keys["tls"] = true; }, "over TLS");
+  add_tls_flags(grpc);
+  grpc.command->callback([&context, flags] {
+    split_endpoint(flags->keys, flags->target);
+    probe(context, *flags, "grpc", flags->keys);
+  });
+}
+
 }  // namespace
 
 void add_probe_command(CLI::App& app, Context& context) {
@@ -635,6 +649,7 @@ void add_probe_command(CLI::App& app, Context& context) {
   add_systemd(*group, context);
   add_host(*group, context);
   add_prometheus(*group, context);
+  add_grpc(*group, context);
 }
 
 }  // namespace firebreak::cli

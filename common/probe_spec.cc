@@ -80,6 +80,7 @@ struct LimitedValues {
   Names operator()(const SystemdSpec&) const { return names({"restarts", "active"}); }
   Names operator()(const HostSpec&) const { return names({}); }
   Names operator()(const PrometheusSpec&) const { return names({"value", "results"}); }
+  Names operator()(const GrpcSpec&) const { return names({"serving", "certificate_days"}); }
 };
 
 std::string describe(const HostSpec& /*host*/) {
@@ -88,6 +89,10 @@ std::string describe(const HostSpec& /*host*/) {
 std::string describe(const PrometheusSpec& prometheus) {
   return prometheus.http.url + " " +
          (prometheus.query.empty() ? prometheus.metric : prometheus.query);
+}
+std::string describe(const GrpcSpec& grpc) {
+  const std::string server = endpoint(grpc.host, grpc.port);
+  return grpc.service.empty() ? server : server + " " + grpc.service;
 }
 
 struct KindNames {
@@ -102,6 +107,7 @@ struct KindNames {
   const char* operator()(const SystemdSpec&) const { return "systemd"; }
   const char* operator()(const HostSpec&) const { return "host"; }
   const char* operator()(const PrometheusSpec&) const { return "prometheus"; }
+  const char* operator()(const GrpcSpec&) const { return "grpc"; }
 };
 
 }  // namespace
@@ -240,6 +246,10 @@ bool takes_source(const ProbeSpec& spec) {
 
 Duration icmp_sending_time(const IcmpSpec& icmp) {
   return icmp.interval * (icmp.packets - 1);
+}
+
+std::string host_and_port(const std::string& host, std::uint16_t port) {
+  return endpoint(host, port);
 }
 
 const char* kind_name(const KindSpec& kind) {

@@ -179,8 +179,21 @@ struct PrometheusSpec {
   friend bool operator==(const PrometheusSpec&, const PrometheusSpec&) = default;
 };
 
+// Check of grpc.health.v1.Health. OK when the service, or without one the whole server, is SERVING.
+struct GrpcSpec {
+  std::string host;
+  std::uint16_t port = 0;
+  std::string service;
+  std::string authority;  // empty: host:port
+  bool tls = false;
+  bool tls_verify = true;
+  std::string tls_ca_file;      // empty: the system's
+  std::string tls_server_name;  // SNI and the name to verify; empty: the host
+  friend bool operator==(const GrpcSpec&, const GrpcSpec&) = default;
+};
+
 using KindSpec = std::variant<HttpSpec, PostgresSpec, RedisSpec, QueueSpec, TcpSpec, DnsSpec,
-                              IcmpSpec, ExecSpec, SystemdSpec, HostSpec, PrometheusSpec>;
+                              IcmpSpec, ExecSpec, SystemdSpec, HostSpec, PrometheusSpec, GrpcSpec>;
 
 // Fast re-probes before a change of verdict is believed.
 struct Confirm {
@@ -242,5 +255,7 @@ struct ProbeSpec {
 [[nodiscard]] const char* kind_name(const KindSpec& kind);  // "http": its key in YAML
 [[nodiscard]] std::string describe_target(
     const KindSpec& kind);  // "https://api/health", "db:5432"; never a credential
+// "db:5432", "[::1]:5432"
+[[nodiscard]] std::string host_and_port(const std::string& host, std::uint16_t port);
 
 }  // namespace firebreak

@@ -207,9 +207,9 @@ void read_confirm(const Node& node, Confirm& confirm, Problems& problems) {
 }  // namespace
 
 std::span<const std::string> kind_words() {
-  static const std::array<std::string, 11> kWords{"http",    "postgres", "redis",     "queue",
-                                                  "tcp",     "dns",      "icmp",      "exec",
-                                                  "systemd", "host",     "prometheus"};
+  static const std::array<std::string, 12> kWords{"http",    "postgres", "redis",      "queue",
+                                                  "tcp",     "dns",      "icmp",       "exec",
+                                                  "systemd", "host",     "prometheus", "grpc"};
   return kWords;
 }
 
@@ -292,6 +292,8 @@ std::optional<KindSpec> read_kind(MapReader& reader, Problems& problems) {
     spec = read_host_spec(kind->value, problems);
   } else if (kind->key.text() == "prometheus") {
     spec = probe_yaml::read_prometheus(kind->value, problems);
+  } else if (kind->key.text() == "grpc") {
+    spec = probe_yaml::read_grpc(kind->value, problems);
   }
   return problems.errors() == errors_before ? spec : std::nullopt;
 }

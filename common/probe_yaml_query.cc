@@ -1,4 +1,4 @@
-// A query and where it is asked, or a metric and the page that has it.
+// A query and where it is asked, or a metric and the page that has it; a server and its service.
 #include "common/probe_yaml_query.h"
 
 #include <array>
@@ -31,6 +31,21 @@ void read_metric(MapReader& reader, PrometheusSpec& prometheus, Problems& proble
     problems.error(metric.place(), selector.error().message);
 }
 
+void read_tls(MapReader& reader, GrpcSpec& grpc, Problems& problems) {
+  if (const auto wanted = reader.optional("tls").as_bool(problems)) grpc.tls = *wanted;
+  const Node verify = reader.optional("tls_verify");
+  const Node ca_file = reader.optional("tls_ca_file");
+  const Node server_name = reader.optional("tls_server_name");
+  if (const auto wanted = verify.as_bool(problems)) grpc.tls_verify = *wanted;
+  read_line(ca_file, grpc.tls_ca_file, problems);
+  read_line(server_name, grpc.tls_server_name, problems, limits::kHostBytesMax);
+  if (grpc.tls) return;
+  for (const Node& about : {verify, ca_file, server_name})
+    if (about)
+      problems.error(about.name_place(),
+                     about.label() + " is about TLS; say 'tls: true' beside it");
+}
+
 }  // namespace
 
 PrometheusSpec read_prometheus(const Node& node, Problems& problems) {
@@ -61,6 +76,22 @@ PrometheusSpec read_prometheus(const Node& node, Problems& problems) {
     read_headers(headers, prometheus.http, problems);
   read_http_access(reader, prometheus.http, problems);
   return prometheus;
+}
+
+GrpcSpec read_grpc(const Node& node, Problems& problems) {
+  GrpcSpec grpc;
+  if (node.kind() == yaml::Kind::scalar) {
+    read_endpoint(node, grpc.host, grpc.port, problems);
+    if (grpc.port == 0) problems.error(node.place(), "no port; write the target as host:port");
+    return grpc;
+  }
+  MapReader reader(node, "a grpc target", problems);
+  read_host(reader.required("host"), grpc.host, problems);
+  read_port(reader.required("port"), grpc.port, problems);
+  read_line(reader.optional("service"), grpc.service, problems, limits::kGrpcServiceBytesMax);
+  read_line(reader.optional("authority"), grpc.authority, problems, limits::kHostBytesMax);
+  read_tls(reader, grpc, problems);
+  return grpc;
 }
 
 }  // namespace firebreak::probe_yaml

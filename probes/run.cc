@@ -14,6 +14,7 @@
 #include "probes/checks.h"
 #include "probes/dns.h"
 #include "probes/exec.h"
+#include "probes/grpc.h"
 #include "probes/host.h"
 #include "probes/http.h"
 #include "probes/icmp.h"
@@ -60,6 +61,9 @@ struct KindRunner {
   }
   Awaitable<void> operator()(const PrometheusSpec& spec) const {
     return probes::probe_prometheus(attempt, spec);
+  }
+  Awaitable<void> operator()(const GrpcSpec& spec) const {
+    return probes::probe_grpc(attempt, spec);
   }
 };
 

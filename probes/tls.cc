@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include <array>
+#include <vector>
 
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/ssl/context.hpp>
@@ -91,6 +92,21 @@ Result<void> expect_server_name(ssl_st* session, const std::string& name, bool v
     return make_error(Errc::invalid_argument,
                       "'" + name + "' cannot be verified: " + last_problem());
   return {};
+}
+
+Result<void> offer_protocol(ssl_st* session, const std::string& protocol) {
+  std::vector<unsigned char> offer{static_cast<unsigned char>(protocol.size())};
+  offer.insert(offer.end(), protocol.begin(), protocol.end());
+  if (SSL_set_alpn_protos(session, offer.data(), static_cast<unsigned>(offer.size())) != 0)
+    return make_error(Errc::invalid_argument, "'" + protocol + "' cannot be offered by ALPN");
+  return {};
+}
+
+std::string chosen_protocol(ssl_st* session) {
+  const unsigned char* text = nullptr;
+  unsigned size = 0;
+  SSL_get0_alpn_selected(session, &text, &size);
+  return {text, text + size};
 }
 
 std::string describe_session(ssl_st* session) {

@@ -41,6 +41,10 @@ class TlsContexts {
 // Before the handshake: asks for `name` (SNI, unless it is an address) and, when `verify`, accepts
 // only a certificate for it.
 Result<void> expect_server_name(ssl_st* ssl, const std::string& name, bool verify);
+// Before the handshake: offers this protocol and no other (ALPN, RFC 7301); after it: the one that
+// the server chose, or empty. At most 255 bytes.
+Result<void> offer_protocol(ssl_st* ssl, const std::string& protocol);
+std::string chosen_protocol(ssl_st* ssl);
 // "TLSv1.3, TLS_AES_256_GCM_SHA384, certificate of CN=api, valid until ..." after a handshake.
 std::string describe_session(ssl_st* ssl);
 // Why the peer's certificate was not accepted, or empty when that was not the trouble.

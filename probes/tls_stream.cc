@@ -22,12 +22,19 @@ Awaitable<bool> handshake(Attempt& attempt, Socket& socket, const TlsWish& wish,
   stream.emplace(socket, **context);
   const auto named = expect_server_name(stream->native_handle(), wish.server_name, wish.verify);
   if (!named) co_return attempt.unknown(Reason::config, named.error().message);
+  if (!wish.protocol.empty()) {
+    const auto offered = offer_protocol(stream->native_handle(), wish.protocol);
+    if (!offered) co_return attempt.unknown(Reason::config, offered.error().message);
+  }
   const auto [error] =
       co_await stream->async_handshake(boost::asio::ssl::stream_base::client, as_data());
   if (error || attempt.is_over()) co_return fail_handshake(attempt, *stream, error);
   if (attempt.tracing()) attempt.trace(describe_session(stream->native_handle()));
   if (const auto days = certificate_days_left(stream->native_handle()))
     attempt.add_value("certificate_days", *days);
+  if (const std::string chosen = chosen_protocol(stream->native_handle()); chosen != wish.protocol)
+    co_return attempt.critical(Reason::tls, "the server does not agree to " + wish.protocol +
+                                                " (ALPN), which it must for HTTP/2");
   co_return true;
 }
 

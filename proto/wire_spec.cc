@@ -187,6 +187,19 @@ v1::PrometheusSpec prometheus_to_proto(const PrometheusSpec& spec) {
   return message;
 }
 
+v1::GrpcSpec grpc_to_proto(const GrpcSpec& spec) {
+  v1::GrpcSpec message;
+  message.set_host(spec.host);
+  message.set_port(spec.port);
+  message.set_service(spec.service);
+  message.set_authority(spec.authority);
+  message.set_tls(spec.tls);
+  message.set_tls_skip_verify(!spec.tls_verify);
+  message.set_tls_ca_file(spec.tls_ca_file);
+  message.set_tls_server_name(spec.tls_server_name);
+  return message;
+}
+
 struct KindToProto {
   v1::ProbeSpec& message;
   void operator()(const HttpSpec& spec) const { *message.mutable_http() = http_to_proto(spec); }
@@ -206,6 +219,7 @@ struct KindToProto {
   void operator()(const PrometheusSpec& spec) const {
     *message.mutable_prometheus() = prometheus_to_proto(spec);
   }
+  void operator()(const GrpcSpec& spec) const { *message.mutable_grpc() = grpc_to_proto(spec); }
 };
 
 // A path of a file on the agent's host, "credential:NAME", or nothing.
@@ -522,6 +536,24 @@ PrometheusSpec prometheus_from_proto(Checker& check, const v1::PrometheusSpec& m
   return spec;
 }
 
+GrpcSpec grpc_from_proto(Checker& check, const v1::GrpcSpec& message) {
+  GrpcSpec spec;
+  check_host(check, message.host(), "GrpcSpec.host");
+  spec.port = checked_port(check, message.port(), "GrpcSpec.port");
+  check.line(message.service(), limits::kGrpcServiceBytesMax, "GrpcSpec.service");
+  check.line(message.authority(), limits::kHostBytesMax, "GrpcSpec.authority");
+  check_file(check, message.tls_ca_file(), "GrpcSpec.tls_ca_file");
+  check.line(message.tls_server_name(), limits::kHostBytesMax, "GrpcSpec.tls_server_name");
+  spec.host = message.host();
+  spec.service = message.service();
+  spec.authority = message.authority();
+  spec.tls = message.tls();
+  spec.tls_verify = !message.tls_skip_verify();
+  spec.tls_ca_file = message.tls_ca_file();
+  spec.tls_server_name = message.tls_server_name();
+  return spec;
+}
+
 // What a probe of any kind may say besides its kind.
 void any_kind_from_proto(Checker& check, const v1::ProbeSpec& message, ProbeSpec& spec) {
   check.count(static_cast<std::size_t>(message.limits_size()), limits::kValuesPerResultMax,
@@ -602,6 +634,9 @@ Result<ProbeSpec> from_proto(const v1::ProbeSpec& message) {
       break;
     case v1::ProbeSpec::kPrometheus:
       spec.kind = prometheus_from_proto(check, message.prometheus());
+      break;
+    case v1::ProbeSpec::kGrpc:
+      spec.kind = grpc_from_proto(check, message.grpc());
       break;
     case v1::ProbeSpec::KIND_NOT_SET:
       check.require(false, "ProbeSpec.kind", "is missing, or unknown to this version");

@@ -181,7 +181,9 @@ std::vector<Key> kinds() {
        "a unit of the agent's host", "nginx.service"},
       {"host", object("host", "[map](probes.md#host)"), "one kind", "the agent's host itself", ""},
       {"prometheus", object("prometheus", "[map](probes.md#prometheus)"), "one kind",
-       "a PromQL query, or a metric of a page", ""}};
+       "a PromQL query, or a metric of a page", ""},
+      {"grpc", any_of({text("`host:port`"), object("grpc", "[map](probes.md#grpc)")}), "one kind",
+       "asks a gRPC server for its health", "cart:50051"}};
 }
 
 std::vector<Object> probes() {
@@ -454,6 +456,25 @@ Object prometheus() {
           {{"query", "url"}, {"url", "query"}, {"metric", "scrape"}, {"scrape", "metric"}}};
 }
 
+Object grpc() {
+  return {
+      "grpc",
+      "a gRPC server, asked for its health",
+      {{"host", text("name or address", limits::kHostBytesMax), "required",
+        "short: `grpc: host:port`", "cart"},
+       {"port", whole(1, 65535), "required", "where it listens", "50051"},
+       {"service", text("text", limits::kGrpcServiceBytesMax), "the whole server",
+        "whose health is asked for, as the server names it", "shop.Cart"},
+       {"authority", text("text", limits::kHostBytesMax), "`host:port`",
+        "the name that is asked for, where one address serves several", "cart.example.com"},
+       {"tls", boolean(), "false", "whether it is spoken over TLS", "true"},
+       {"tls_verify", boolean(), "true", "whether the server's certificate must be good", "true"},
+       {"tls_ca_file", text("file"), "the system's", "whose certificates are trusted",
+        "/etc/ssl/certs/ca-certificates.crt"},
+       {"tls_server_name", text("name", limits::kHostBytesMax), "`host`",
+        "for SNI and for the certificate", "cart.example.com"}}};
+}
+
 Object rule() {
   return {
       "rule",
@@ -703,7 +724,7 @@ const File& policy_keys() {
     File file{"firebreak policy",
               "coordinator/policy/keys.cc",
               {policy_file(), severity(), fact(), service(), http(), postgres(), redis(), queue(),
-               exec(), systemd(), host(), prometheus(), rule(), no_data()}};
+               exec(), systemd(), host(), prometheus(), grpc(), rule(), no_data()}};
     for (auto&& group : {receivers(), probes(), tcp(), dns(), icmp(), actions(), playbooks(),
                          checks(), scope(), people()})
       file.objects.insert(file.objects.end(), group.begin(), group.end());

@@ -90,5 +90,31 @@ TEST(PrometheusYaml, RefusesWhatNoAgentWouldTake) {
   expect_refused(page + ", metric: 'up{a=~\"b\"}'}", "without regular expressions");
 }
 
+TEST(GrpcYaml, ReadsATarget) {
+  const auto brief = accepted<GrpcSpec>("grpc: '[::1]:50051'");
+  EXPECT_EQ(brief.host, "::1");
+  EXPECT_EQ(brief.port, 50051);
+  EXPECT_EQ(describe_target(brief), "[::1]:50051");
+  const auto spec = accepted<GrpcSpec>(
+      "grpc: {host: h, port: 443, service: shop.Cart, authority: a.example, tls: true, tls_verify: "
+      "false, tls_ca_file: /ca, tls_server_name: n}");
+  EXPECT_EQ(spec.service, "shop.Cart");
+  EXPECT_EQ(spec.authority, "a.example");
+  EXPECT_TRUE(spec.tls);
+  EXPECT_FALSE(spec.tls_verify);
+  EXPECT_EQ(describe_target(spec), "h:443 shop.Cart");
+}
+
+TEST(GrpcYaml, RefusesWhatNoAgentWouldTake) {
+  expect_refused("grpc: h", "no port");
+  expect_refused("grpc: {host: h}", "port");
+  expect_refused("grpc: {port: 1}", "host");
+  expect_refused("grpc: {host: h, port: 70000}", "port");
+  expect_refused("grpc: {host: h, port: 1, tls_verify: false}", "is about TLS");
+  expect_refused("grpc: {host: h, port: 1, service: \"a\\nb\"}", "one line");
+  expect_refused("grpc: {host: h, port: 1, service: " + std::string(256, 's') + "}", "service");
+  expect_refused("grpc: {host: h, port: 1, method: Watch}", "method");
+}
+
 }  // namespace probe_yaml_query_test
 }  // namespace firebreak

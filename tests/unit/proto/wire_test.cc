@@ -307,6 +307,23 @@ TEST(WireSpec, RefusesPrometheusThatBreaksARule) {
                  {{"PrometheusSpec.metric", [&](auto& m) { prometheus(m).set_metric("up > 1"); }}});
 }
 
+TEST(WireSpec, RefusesGrpcThatBreaksARule) {
+  const GrpcSpec spec{"cart", 443, "shop.Cart", "cart.example", true, false, "/ca.pem", "cart"};
+  const auto back = from_proto(to_proto(a_spec(spec)));
+  ASSERT_TRUE(back) << back.error().message;
+  EXPECT_EQ(*back, a_spec(spec));
+  const auto grpc = [](auto& m) -> v1::GrpcSpec& { return *m.mutable_grpc(); };
+  expect_refused(
+      a_spec(spec),
+      {{"GrpcSpec.host", [&](auto& m) { grpc(m).clear_host(); }},
+       {"GrpcSpec.port", [&](auto& m) { grpc(m).set_port(0); }},
+       {"GrpcSpec.service", [&](auto& m) { grpc(m).set_service(std::string(256, 's')); }},
+       {"GrpcSpec.service", [&](auto& m) { grpc(m).set_service("a\nb"); }},
+       {"GrpcSpec.authority", [&](auto& m) { grpc(m).set_authority("a\r\nb: c"); }},
+       {"GrpcSpec.tls_ca_file", [&](auto& m) { grpc(m).set_tls_ca_file("ca.pem"); }},
+       {"GrpcSpec.tls_server_name", [&](auto& m) { grpc(m).set_tls_server_name("\x7f"); }}});
+}
+
 TEST(WireSpec, RefusesHttpThatBreaksARule) {
   const auto http = [](auto& m) -> v1::HttpSpec& { return *m.mutable_http(); };
   expect_refused(
