@@ -49,6 +49,7 @@ struct Elsewhere {
     const auto url = parse_url(spec.url);
     return url && !is_this_host(url->host);
   }
+  bool operator()(const PrometheusSpec& spec) const { return (*this)(spec.http); }
   bool operator()(const QueueSpec& spec) const { return std::visit(*this, spec.source); }
   bool operator()(const QueueSpec::RedisList& source) const { return (*this)(source.redis); }
   bool operator()(const QueueSpec::HttpJson& source) const { return (*this)(source.http); }
