@@ -15,6 +15,12 @@ void read_text(const Node& node, std::string& into, Problems& problems) {
   if (auto text = node.as_string(problems)) into = *std::move(text);
 }
 
+void read_lines(const Node& node, std::string& into, Problems& problems) {
+  read_text(node, into, problems);
+  if (into.find('\0') != std::string::npos)
+    problems.error(node.place(), node.label() + " must not hold a NUL byte");
+}
+
 bool is_one_line(std::string_view text) {
   return std::none_of(text.begin(), text.end(),
                       [](char c) { return (c >= 0 && c < ' ') || c == '\x7f'; });

@@ -19,6 +19,8 @@ namespace firebreak::probe_yaml {
 
 [[nodiscard]] bool is_one_line(std::string_view text);  // no control characters
 void read_text(const yaml::Node& node, std::string& into, yaml::Problems& problems);
+// Text that may have any number of lines; a message cannot hold a NUL.
+void read_lines(const yaml::Node& node, std::string& into, yaml::Problems& problems);
 // Text that stands on one line of whatever protocol it goes into.
 void read_line(const yaml::Node& node, std::string& into, yaml::Problems& problems,
                std::size_t max_bytes = limits::kTextBytesMax);

@@ -13,13 +13,6 @@ using yaml::MapReader;
 using yaml::Node;
 using yaml::Problems;
 
-// Text that may have any number of lines; a message cannot hold a NUL.
-void read_lines(const Node& node, std::string& into, Problems& problems) {
-  read_text(node, into, problems);
-  if (into.find('\0') != std::string::npos)
-    problems.error(node.place(), node.label() + " must not hold a NUL byte");
-}
-
 void read_dialogue(const Node& node, TcpSpec& tcp, Problems& problems) {
   if (!node) return;
   const auto steps = node.as_list_or_one(problems);

@@ -18,14 +18,14 @@ namespace {
 // A selector belongs to a page, a query to a server.
 void read_query(MapReader& reader, PrometheusSpec& prometheus, Problems& problems) {
   const Node query = reader.required("query");
-  read_text(query, prometheus.query, problems);
+  read_lines(query, prometheus.query, problems);
   if (query && prometheus.query.find_first_not_of(" \t\r\n") == std::string::npos)
     problems.error(query.place(), "the query is empty; write PromQL, such as up == 0");
 }
 
 void read_metric(MapReader& reader, PrometheusSpec& prometheus, Problems& problems) {
   const Node metric = reader.required("metric");
-  read_text(metric, prometheus.metric, problems);
+  read_lines(metric, prometheus.metric, problems);
   if (!metric) return;
   if (const auto selector = parse_metric_selector(prometheus.metric); !selector)
     problems.error(metric.place(), selector.error().message);

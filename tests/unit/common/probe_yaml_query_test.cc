@@ -59,6 +59,12 @@ TEST(PrometheusYaml, ReadsAQuery) {
   EXPECT_FALSE(spec.http.tls_verify);
 }
 
+TEST(PrometheusYaml, AQueryMayHaveSeveralLines) {
+  const auto spec = accepted<PrometheusSpec>(
+      "prometheus:\n  url: http://p\n  query: |\n    sum(up)\n      / count(up)\n");
+  EXPECT_EQ(spec.query, "sum(up)\n  / count(up)\n");
+}
+
 TEST(PrometheusYaml, ReadsAMetricOfAPage) {
   const auto spec = accepted<PrometheusSpec>(
       "prometheus: {scrape: 'http://p/metrics?a=b', metric: 'up{a!=\"b\"}', bearer_token_file: "
@@ -79,6 +85,7 @@ TEST(PrometheusYaml, RefusesWhatNoAgentWouldTake) {
   expect_refused("prometheus: {url: 'http://p?a=b', query: up}", "ends with its path");
   expect_refused(server + "}", "query");
   expect_refused(server + ", query: ' '}", "the query is empty");
+  expect_refused(server + ", query: \"up\\0\"}", "NUL");
   expect_refused(server + ", query: up, metric: up}", "metric");
   expect_refused(server + ", query: up, scrape: 'http://p'}", "scrape");
   expect_refused(server + ", query: up, warning: hot}", "not a range");
