@@ -15,14 +15,12 @@
 #include "common/log.h"
 #include "common/text.h"
 #include "probes/reach.h"
-#include "probes/resolver.h"
 #include "probes/run.h"
 
 namespace firebreak::agent {
 namespace {
 
 using boost::system::error_code;
-using probes::Addresses;
 
 constexpr std::size_t kAddressesAsked = 2;  // of one anchor with a name
 constexpr std::uint16_t kGatewayPort = 53;  // open or not: both are answers
@@ -70,12 +68,11 @@ std::vector<std::string> gateways() {
 // An anchor and what its name meant when it was last looked up.
 struct Known {
   Anchor anchor;
-  Addresses addresses;
+  std::vector<std::string> addresses;
 
   [[nodiscard]] bool is_elsewhere() const {
     return !addresses.empty() &&
-           std::none_of(addresses.begin(), addresses.end(),
-                        [](const auto& address) { return probes::is_this_host(address); });
+           std::none_of(addresses.begin(), addresses.end(), probes::is_this_host);
   }
 };
 
@@ -93,11 +90,7 @@ struct Round {
 class Lookout::Impl {
  public:
   Impl(boost::asio::io_context& io, const Clock& clock, LookoutSettings settings)
-      : clock_(clock),
-        settings_(std::move(settings)),
-        prober_(io),
-        resolver_(io, ProberOptions{}),
-        timer_(io) {
+      : clock_(clock), settings_(std::move(settings)), prober_(io), names_(io), timer_(io) {
     known_.reserve(settings_.coordinators.size() + settings_.anchors.size());
     for (const std::string& address : settings_.coordinators)
       known_.push_back({tcp_anchor(address), {}});
@@ -189,7 +182,7 @@ class Lookout::Impl {
     for (const Known& known : known_) {
       if (!known.is_elsewhere()) continue;
       for (std::size_t i = 0; i < std::min(known.addresses.size(), kAddressesAsked); ++i) {
-        const std::string address = known.addresses[i].to_string();
+        const std::string& address = known.addresses[i];
         ask(address, known.anchor.kind == Anchor::Kind::icmp ? by_icmp(address)
                                                              : by_tcp(address, known.anchor.port));
       }
@@ -252,19 +245,18 @@ class Lookout::Impl {
 
   void look_up_names() {
     for (Known& known : known_) {
-      if (const auto address = probes::numeric_address(known.anchor.host)) {
-        known.addresses = {*address};
+      if (probes::is_address(known.anchor.host)) {
+        known.addresses = {known.anchor.host};
         continue;
       }
       // A name that cannot be looked up goes on to mean what it did.
-      const auto ticket = resolver_.look_up(known.anchor.host, [this, &known](const auto& found) {
-        if (!found) return;
-        known.addresses = *found;
+      auto found = [this, &known](std::vector<std::string> addresses) {
+        known.addresses = std::move(addresses);
         if (!sight_.has_anchors()) look();
-      });
-      if (!ticket)
+      };
+      if (const auto asked = names_.look_up(known.anchor.host, std::move(found)); !asked)
         log::warning("an anchor's name cannot be looked up",
-                     {{"anchor", known.anchor.host}, {"error", ticket.error().message}});
+                     {{"anchor", known.anchor.host}, {"error", asked.error().message}});
     }
   }
 
@@ -276,7 +268,7 @@ class Lookout::Impl {
   std::shared_ptr<Round> round_;  // the last one begun
   std::string asked_in_vain_;
   Prober prober_;
-  probes::Resolver resolver_;
+  probes::Names names_;
   boost::asio::steady_timer timer_;
 };
 

@@ -15,8 +15,8 @@
 
 #include "common/limits.h"
 #include "probes/icmp_packet.h"
-#include "probes/reach.h"
 #include "probes/stream.h"
+#include "probes/way.h"
 
 namespace firebreak::probes {
 namespace {

@@ -18,9 +18,9 @@
 #include "common/secret.h"
 #include "probes/postgres.h"
 #include "probes/postgres_wire.h"
-#include "probes/reach.h"
 #include "probes/stream.h"
 #include "probes/tcp_info.h"
+#include "probes/way.h"
 
 namespace firebreak::probes {
 namespace {

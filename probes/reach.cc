@@ -1,48 +1,17 @@
-// Asks the routing table by connecting a datagram socket, which looks the way up and sends nothing
-// (udp(7)).
+// What each kind of probe is about, and what its silence may mean.
 #include "probes/reach.h"
 
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <array>
-#include <cerrno>
-#include <optional>
-#include <string>
-#include <string_view>
+#include <variant>
 
-#include <boost/asio/ip/udp.hpp>
-
-#include "common/fd.h"
 #include "probes/resolver.h"
 #include "probes/url.h"
+#include "probes/way.h"
 
 namespace firebreak::probes {
 namespace {
-
-namespace asio = boost::asio;
-
-constexpr std::uint16_t kAnyPort = 9;
-
-// The source that the kernel would take; nullopt with errno when there is no way.
-std::optional<asio::ip::address> source_towards(const asio::ip::address& address) {
-  asio::ip::udp::endpoint target(address, kAnyPort);
-  const Fd socket(::socket(target.protocol().family(), SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  if (!socket) return std::nullopt;
-  if (::connect(socket.get(), target.data(), static_cast<socklen_t>(target.size())) != 0)
-    return std::nullopt;
-  asio::ip::udp::endpoint source;
-  auto size = static_cast<socklen_t>(source.capacity());
-  if (::getsockname(socket.get(), source.data(), &size) != 0) return std::nullopt;
-  source.resize(size);
-  return source.address();
-}
-
-bool is_no_way(int error) {
-  return error == ENETUNREACH || error == EHOSTUNREACH || error == ENETDOWN ||
-         error == EINVAL ||  // a blackhole route (route(8))
-         error == EACCES || error == EADDRNOTAVAIL || error == EAFNOSUPPORT;
-}
 
 struct Elsewhere {
   bool operator()(const HttpSpec& spec) const {
@@ -69,22 +38,15 @@ struct Elsewhere {
 
 }  // namespace
 
-bool has_way_to(const asio::ip::address& address) {
-  errno = 0;
-  return source_towards(address) || !is_no_way(errno);
-}
-
-bool is_this_host(const asio::ip::address& address) {
-  if (address.is_loopback() || address.is_unspecified()) return true;
-  const auto source = source_towards(address);
-  return source && *source == address;
-}
-
 bool is_this_host(const std::string& host) {
   if (host.starts_with('/') || host == "localhost" || host.ends_with(".localhost")) return true;
   if (const auto address = numeric_address(host)) return is_this_host(*address);
   std::array<char, 256> own{};
   return ::gethostname(own.data(), own.size() - 1) == 0 && host == own.data();
+}
+
+bool is_address(const std::string& host) {
+  return numeric_address(host).has_value();
 }
 
 bool could_be_own_network(const KindSpec& kind, const Observation& observation) {
@@ -93,6 +55,34 @@ bool could_be_own_network(const KindSpec& kind, const Observation& observation) 
                           observation.reason == Reason::unreachable ||
                           observation.reason == Reason::dns;
   return is_silence && std::visit(Elsewhere{}, kind);
+}
+
+class Names::Impl {
+ public:
+  explicit Impl(boost::asio::io_context& io) : resolver_(io, ProberOptions{}) {}
+
+  Result<void> look_up(const std::string& host, Done done) {
+    const auto ticket = resolver_.look_up(host, [done = std::move(done)](const auto& found) {
+      if (!found) return;
+      std::vector<std::string> texts;
+      texts.reserve(found->size());
+      for (const auto& address : *found) texts.push_back(address.to_string());
+      done(std::move(texts));
+    });
+    if (!ticket) return ticket.error();
+    return {};
+  }
+
+ private:
+  Resolver resolver_;
+};
+
+Names::Names(boost::asio::io_context& io) : impl_(std::make_unique<Impl>(io)) {}
+
+Names::~Names() = default;
+
+Result<void> Names::look_up(const std::string& host, Done done) {
+  return impl_->look_up(host, std::move(done));
 }
 
 }  // namespace firebreak::probes

@@ -15,7 +15,7 @@
 #include <boost/asio/ssl/error.hpp>
 #include <boost/asio/steady_timer.hpp>
 
-#include "probes/reach.h"
+#include "probes/way.h"
 
 namespace firebreak::probes {
 namespace {

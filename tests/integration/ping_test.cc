@@ -130,9 +130,8 @@ TEST(IcmpProbe, LimitsAreCrossed) {
   expect_verdict(run(slower), Status::critical, Reason::threshold, Phase::transfer);
 }
 
-TEST(IcmpProbe, ARouteToNowhereIsUnreachable) {
-  expect_verdict(run(ping_of("198.51.100.1")), Status::critical, Reason::unreachable,
-                 Phase::connect);
+TEST(IcmpProbe, ARouteToNowhereIsOurOwnFault) {
+  expect_verdict(run(ping_of("198.51.100.1")), Status::unknown, Reason::prober, Phase::connect);
 }
 
 TEST(IcmpProbe, AHostOnTheWaySaysThatItIsUnreachable) {

@@ -174,7 +174,7 @@ TEST_F(AttemptTest, WhatAStallMayHaveCausedIsNotBelieved) {
 // A suspend that the steady clock does not count, as on a laptop.
 class SleepyClock final : public Clock {
  public:
-  void sleep(Duration time) { slept_ += time; }
+  void suspend(Duration time) { slept_ += time; }
   void advance(Duration time) { awake_.advance(time); }
   [[nodiscard]] std::chrono::steady_clock::time_point steady() const override {
     return awake_.steady();
@@ -194,7 +194,7 @@ TEST_F(AttemptTest, SuspendIsAStallToo) {
   options.clock = clock;
   Attempt attempt(std::make_shared<Toolbox>(io_, options), {}, {});
   clock->advance(50ms);
-  clock->sleep(std::chrono::hours(1));
+  clock->suspend(std::chrono::hours(1));
 
   attempt.critical(Reason::reset, "the connection is gone");
 

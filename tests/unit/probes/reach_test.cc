@@ -7,6 +7,7 @@
 
 #include <thread>
 
+#include "probes/way.h"
 #include "tests/unit/probes/script.h"
 #include "tests/unit/probes/verdict.h"
 
