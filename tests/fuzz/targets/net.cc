@@ -1,10 +1,11 @@
-// What peers send to the probes that speak a protocol of their own: STARTTLS, DNS, ICMP.
+// What peers send to the probes that speak a protocol of their own: STARTTLS, DNS, ICMP, AMQP.
 //
 // The first byte says which.
 #include <algorithm>
 
 #include "common/limits.h"
 #include "common/probe_spec.h"
+#include "probes/amqp.h"
 #include "probes/dns_message.h"
 #include "probes/icmp_packet.h"
 #include "probes/starttls.h"
@@ -100,6 +101,33 @@ void echo(std::string_view bytes) {
   }
 }
 
+std::string feed_amqp(probes::AmqpTalk& talk, std::string_view bytes, std::size_t size) {
+  std::string said = talk.take_output();
+  for (std::size_t at = 0; at < bytes.size(); at += size) {
+    const auto state = talk.feed(bytes.substr(at, size));
+    said += talk.take_output();
+    if (state == probes::AmqpTalk::State::done) break;
+  }
+  return said;
+}
+
+void amqp(std::string_view bytes) {
+  using State = probes::AmqpTalk::State;
+  probes::AmqpTalk whole({"user", "password", "/", "queue"});
+  probes::AmqpTalk slow({"user", "password", "/", "queue"});
+  const std::string said = feed_amqp(whole, bytes, std::max<std::size_t>(1, bytes.size()));
+  const std::string slowly = feed_amqp(slow, bytes, 1);
+  expect(said.size() < 600, "a server makes us say little", said);
+  expect(said == slowly, "pieces do not matter", slowly);
+  expect(whole.state() == slow.state() && whole.problem() == slow.problem(), "pieces do not matter",
+         slow.problem());
+  const bool failed = whole.reason() != Reason::none;
+  expect(!failed || !whole.problem().empty(), "a failure says why");
+  expect(!failed || !whole.counts(), "it is an answer or none");
+  if (whole.state() == State::talking) expect(!failed && !whole.counts(), "an answer is an end");
+  if (whole.state() == State::closing) expect(failed || whole.counts(), "an end has an answer");
+}
+
 }  // namespace
 
 void run(std::string_view input) {
@@ -108,6 +136,7 @@ void run(std::string_view input) {
   if (input[0] == 's') starttls(bytes);
   if (input[0] == 'd') dns(bytes);
   if (input[0] == 'i') echo(bytes);
+  if (input[0] == 'a') amqp(bytes);
   if (input[0] == 'r') resolv_conf(bytes);
   if (input[0] == 'n') name(bytes);
 }

@@ -7,7 +7,6 @@
 #include <array>
 #include <chrono>
 #include <optional>
-#include <thread>
 #include <utility>
 
 #include <boost/asio/as_tuple.hpp>
@@ -172,8 +171,7 @@ Observation time_out(asio::io_context& io, const KindSpec& kind) {
   std::optional<Observation> result;
   prober.start(spec, [&result](Observation observation) { result = std::move(observation); });
   // Far more than any of our scripts takes, and time for a busy kernel to deliver it.
-  for (int i = 0; i < 1000; ++i)
-    if (io.poll_one() == 0) std::this_thread::sleep_for(std::chrono::microseconds(20));
+  for (int i = 0; i < 1000; ++i) io.run_one_for(std::chrono::microseconds(20));
   EXPECT_FALSE(result) << "ended before its deadline";
   // In steps that a loop makes which is not kept from running.
   constexpr auto kStep = std::chrono::milliseconds(50);
