@@ -58,6 +58,16 @@ struct PostgresSpec {
   friend bool operator==(const PostgresSpec&, const PostgresSpec&) = default;
 };
 
+// TLS from the first byte, at least 1.2.
+struct TlsSpec {
+  bool verify = true;
+  std::string ca_file{};           // empty: the system's
+  std::string server_name{};       // SNI and the name to verify; empty: the host
+  std::string certificate_file{};  // what we show of ourselves; empty: nothing
+  std::string key_file{};          // its key, a secret file
+  friend bool operator==(const TlsSpec&, const TlsSpec&) = default;
+};
+
 // Redis PING (RESP2). Loading, NOAUTH, MASTERDOWN and garbage are told apart by reason and
 // evidence.
 struct RedisSpec {

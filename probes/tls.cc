@@ -7,22 +7,57 @@
 #include <sys/stat.h>
 
 #include <array>
+#include <functional>
 #include <vector>
 
+#include <boost/asio/buffer.hpp>
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/ssl/context.hpp>
+
+#include "common/file.h"
+#include "common/limits.h"
+#include "common/secret.h"
 
 namespace firebreak::probes {
 namespace {
 
 namespace ssl = boost::asio::ssl;
 
-constexpr std::size_t kContextsMax = 64;  // distinct CA files; then all are loaded again
+constexpr std::size_t kContextsMax = 64;  // distinct files; then all are loaded again
 
 std::string last_problem() {
   std::array<char, 256> text{};
   ERR_error_string_n(ERR_get_error(), text.data(), text.size());
   return text.data();
+}
+
+struct OwnPem {
+  std::string certificate;
+  Secret key;
+};
+
+Result<OwnPem> read_own(const ClientCertificate& own) {
+  OwnPem pem;
+  if (own.certificate_file.empty()) return pem;
+  auto certificate = read_small_file(own.certificate_file, limits::kTlsChainBytesMax);
+  if (!certificate) return certificate.error();
+  auto key = read_secret_file(own.key_file);
+  if (!key) return key.error();
+  return OwnPem{*std::move(certificate), *std::move(key)};
+}
+
+Result<void> show(ssl::context& context, const ClientCertificate& own, const OwnPem& pem) {
+  if (pem.certificate.empty()) return {};
+  boost::system::error_code failed;
+  // A key behind a pass phrase is refused; without this OpenSSL would ask the terminal.
+  const auto nothing = [](std::size_t, ssl::context::password_purpose) { return std::string(); };
+  context.set_password_callback(nothing, failed);
+  context.use_certificate_chain(boost::asio::buffer(pem.certificate), failed);
+  if (failed)
+    return make_error(Errc::invalid_argument, own.certificate_file + ": " + failed.message());
+  context.use_private_key(boost::asio::buffer(pem.key.reveal()), ssl::context::pem, failed);
+  if (failed) return make_error(Errc::invalid_argument, own.key_file + ": " + failed.message());
+  return {};
 }
 
 struct FreeCertificate {
@@ -52,8 +87,13 @@ std::optional<double> days_left(const X509* certificate) {
 
 }  // namespace
 
-Result<std::shared_ptr<ssl::context>> TlsContexts::get(bool verify, const std::string& ca_file) {
-  Key key{verify, ca_file, 0};
+Result<std::shared_ptr<ssl::context>> TlsContexts::get(bool verify, const std::string& ca_file,
+                                                       const ClientCertificate& own) {
+  const auto pem = read_own(own);
+  if (!pem) return pem.error();
+  Key key{verify, ca_file, 0, 0};
+  if (!pem->certificate.empty())
+    key.own = std::hash<std::string>{}(pem->certificate + pem->key.reveal());
   if (!ca_file.empty()) {
     struct stat info {};
     if (::stat(ca_file.c_str(), &info) != 0)
@@ -70,6 +110,8 @@ Result<std::shared_ptr<ssl::context>> TlsContexts::get(bool verify, const std::s
   if (verify && !ca_file.empty()) context->load_verify_file(ca_file, failed);
   if (failed)
     return make_error(Errc::invalid_argument, "CA file " + ca_file + ": " + failed.message());
+  const auto shown = show(*context, own, *pem);
+  if (!shown) return shown.error();
   if (contexts_.size() >= kContextsMax) contexts_.clear();
   contexts_.emplace(std::move(key), context);
   return context;

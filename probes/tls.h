@@ -21,18 +21,26 @@ class context;
 
 namespace firebreak::probes {
 
-// Contexts are kept: loading the authorities costs more than the handshake. A changed CA file is
+// What a client shows of itself; both empty: nothing.
+struct ClientCertificate {
+  std::string certificate_file;  // PEM, with its chain
+  std::string key_file;          // a secret file
+};
+
+// Contexts are kept: loading the authorities costs more than the handshake. A changed file is
 // loaded again.
 class TlsContexts {
  public:
   // `ca_file` empty: the system's authorities.
-  Result<std::shared_ptr<boost::asio::ssl::context>> get(bool verify, const std::string& ca_file);
+  Result<std::shared_ptr<boost::asio::ssl::context>> get(bool verify, const std::string& ca_file,
+                                                         const ClientCertificate& own = {});
 
  private:
   struct Key {
     bool verify = true;
     std::string ca_file;
     std::int64_t changed_ns = 0;
+    std::size_t own = 0;  // what the client's files hold, hashed
     friend auto operator<=>(const Key&, const Key&) = default;
   };
   std::map<Key, std::shared_ptr<boost::asio::ssl::context>> contexts_;

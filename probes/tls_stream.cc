@@ -17,7 +17,7 @@ bool fail_handshake(Attempt& attempt, TlsStream& stream, const boost::system::er
 Awaitable<bool> handshake(Attempt& attempt, Socket& socket, const TlsWish& wish,
                           std::optional<TlsStream>& stream) {
   attempt.enter(Phase::tls);
-  const auto context = attempt.tools().tls.get(wish.verify, wish.ca_file);
+  const auto context = attempt.tools().tls.get(wish.verify, wish.ca_file, wish.own);
   if (!context) co_return attempt.unknown(Reason::config, context.error().message);
   stream.emplace(socket, **context);
   const auto named = expect_server_name(stream->native_handle(), wish.server_name, wish.verify);

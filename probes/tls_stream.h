@@ -18,6 +18,7 @@ struct TlsWish {
   std::string ca_file;      // empty: the system's
   std::string server_name;  // for SNI and for the certificate
   std::string protocol{};   // that the server must agree to by ALPN; empty: none is offered
+  ClientCertificate own{};
 };
 
 // Phase tls; yields value "certificate_days". `stream` must live as long as it is used, `socket`

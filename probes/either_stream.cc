@@ -1,0 +1,33 @@
+// Which of the two is known when it is opened.
+#include "probes/either_stream.h"
+
+#include <utility>
+
+namespace firebreak::probes {
+
+Awaitable<bool> EitherStream::open(std::string host, std::uint16_t port,
+                                   const std::optional<TlsSpec>& tls) {
+  if (host.starts_with('/')) co_return co_await connect_unix(attempt_, connection_.socket(), host);
+  Addresses addresses;
+  if (!co_await resolve(attempt_, host, addresses)) co_return false;
+  if (!co_await connect(attempt_, connection_.socket(), addresses, port)) co_return false;
+  if (!tls) co_return true;
+  TlsWish wish;
+  wish.verify = tls->verify;
+  wish.ca_file = tls->ca_file;
+  wish.server_name = tls->server_name.empty() ? host : tls->server_name;
+  wish.own = {tls->certificate_file, tls->key_file};
+  co_return co_await handshake(attempt_, connection_.socket(), wish, tls_);
+}
+
+Awaitable<bool> EitherStream::send(std::string_view bytes) {
+  if (tls_) return probes::send(attempt_, *tls_, bytes);
+  return probes::send(attempt_, connection_.socket(), bytes);
+}
+
+Awaitable<std::ptrdiff_t> EitherStream::receive(std::span<char> buffer) {
+  if (tls_) return probes::receive(attempt_, *tls_, buffer);
+  return probes::receive(attempt_, connection_.socket(), buffer);
+}
+
+}  // namespace firebreak::probes
