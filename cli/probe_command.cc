@@ -347,10 +347,21 @@ void add_postgres_flags(const Kind& kind) {
   add_text(*kind.command, kind.flags, "--sslmode", "sslmode", "as libpq has it, default prefer");
 }
 
+// Of kinds that may be asked with or without.
+void add_tls_client_flags(const Kind& kind) {
+  kind.command->add_flag_callback(
+      "--tls", [flags = kind.flags] { flags->keys["tls"] = true; }, "TLS from the first byte");
+  add_tls_flags(kind);
+  add_text(*kind.command, kind.flags, "--certificate-file", "tls_certificate_file",
+           "what to show of oneself");
+  add_text(*kind.command, kind.flags, "--key-file", "tls_key_file", "its private key");
+}
+
 void add_redis_flags(const Kind& kind) {
   add_text(*kind.command, kind.flags, "--username", "username", "ACL user");
   add_text(*kind.command, kind.flags, "--password-file", "password_file",
            "a file with the password");
+  add_tls_client_flags(kind);
 }
 
 void add_queue_limits(const Kind& kind) {
@@ -393,8 +404,12 @@ void add_servers(CLI::App& group, Context& context) {
     probe(context, *flags, "postgres", flags->keys);
   });
 
-  const Kind redis = add_network_kind(group, "redis", "HOST[:PORT]", "PING, with AUTH if given");
+  const Kind redis = add_network_kind(group, "redis", "HOST[:PORT]", "PING, AUTH, role and INFO");
   add_redis_flags(redis);
+  add_text(*redis.command, redis.flags, "--role", "role", "that it must have: master or replica");
+  redis.command->add_flag_callback(
+      "--info", [flags = redis.flags] { flags->keys["info"] = true; },
+      "yield values of INFO; a replica must have its master");
   redis.command->callback([&context, flags = redis.flags] {
     split_endpoint(flags->keys, flags->target);
     probe(context, *flags, "redis", flags->keys);
@@ -405,13 +420,37 @@ void add_queues(CLI::App& group, Context& context) {
   auto* queue = group.add_subcommand("queue", "how long a queue is");
   queue->require_subcommand(1);
 
-  const Kind redis = add_network_kind(*queue, "redis", "HOST[:PORT]", "LLEN of a list");
-  add_text(*redis.command, redis.flags, "--list", "list", "the list's key");
+  const Kind redis =
+      add_network_kind(*queue, "redis", "HOST[:PORT]", "a list, stream, zset or set");
+  add_text(*redis.command, redis.flags, "--list", "list", "its key");
+  add_text(*redis.command, redis.flags, "--stream", "stream", "its key");
+  add_text(*redis.command, redis.flags, "--zset", "zset", "its key");
+  add_text(*redis.command, redis.flags, "--set", "set", "its key");
+  add_text(*redis.command, redis.flags, "--group", "group",
+           "of a stream: what it has not finished");
+  add_text(*redis.command, redis.flags, "--score", "score",
+           "of a zset: seconds or milliseconds since 1970");
   add_redis_flags(redis);
   add_queue_limits(redis);
   redis.command->callback([&context, flags = redis.flags] {
     split_endpoint(flags->keys, flags->target);
-    probe(context, *flags, "queue", queue_of(*flags, "redis", {"list", "warning", "critical"}));
+    probe(context, *flags, "queue",
+          queue_of(*flags, "redis",
+                   {"list", "stream", "zset", "set", "group", "score", "warning", "critical"}));
+  });
+
+  const Kind rabbitmq =
+      add_network_kind(*queue, "rabbitmq", "HOST[:PORT]", "a queue, over AMQP 0-9-1");
+  add_text(*rabbitmq.command, rabbitmq.flags, "--queue", "queue", "its name");
+  add_text(*rabbitmq.command, rabbitmq.flags, "--vhost", "vhost", "default /");
+  add_text(*rabbitmq.command, rabbitmq.flags, "--user", "user", "default guest");
+  add_text(*rabbitmq.command, rabbitmq.flags, "--password-file", "password_file",
+           "a file with the password");
+  add_tls_client_flags(rabbitmq);
+  add_queue_limits(rabbitmq);
+  rabbitmq.command->callback([&context, flags = rabbitmq.flags] {
+    split_endpoint(flags->keys, flags->target);
+    probe(context, *flags, "queue", queue_of(*flags, "rabbitmq", {"queue", "warning", "critical"}));
   });
 
   const Kind http = add_network_kind(*queue, "http", "URL", "a number in a JSON answer");

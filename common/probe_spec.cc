@@ -26,10 +26,15 @@ std::string describe(const PostgresSpec& postgres) {
   return endpoint(postgres.host, postgres.port);
 }
 std::string describe(const RedisSpec& redis) {
-  return endpoint(redis.host, redis.port);
+  return redis.host.starts_with('/') ? redis.host : endpoint(redis.host, redis.port);
 }
-std::string describe(const QueueSpec::RedisList& list) {
-  return describe(list.redis) + " " + list.key;
+std::string describe(const QueueSpec::RedisKey& source) {
+  const std::string key = describe(source.redis) + " " + source.key;
+  return source.group.empty() ? key : key + " " + source.group;
+}
+std::string describe(const QueueSpec::RabbitMq& rabbitmq) {
+  const std::string vhost = rabbitmq.vhost == "/" ? "" : rabbitmq.vhost + " ";
+  return endpoint(rabbitmq.host, rabbitmq.port) + " " + vhost + rabbitmq.queue;
 }
 std::string describe(const QueueSpec::HttpJson& json) {
   return describe(json.http);
@@ -71,8 +76,17 @@ struct LimitedValues {
   Names operator()(const PostgresSpec& postgres) const {
     return postgres.query.empty() ? names({}) : names({"value"});
   }
-  Names operator()(const RedisSpec&) const { return names({}); }
-  Names operator()(const QueueSpec&) const { return names({"length"}); }
+  Names operator()(const RedisSpec& redis) const {
+    const std::span<const std::string> known = redis_values();
+    auto values = redis.info || !redis.role.empty() ? std::vector(known.begin(), known.end())
+                                                    : std::vector<std::string>{};
+    values.emplace_back("certificate_days");
+    return values;
+  }
+  Names operator()(const QueueSpec&) const {
+    const std::span<const std::string> known = queue_values();
+    return std::vector(known.begin(), known.end());
+  }
   Names operator()(const TcpSpec&) const { return names({"certificate_days", "chain_days"}); }
   Names operator()(const DnsSpec&) const { return names({"answers", "ttl", "rcode"}); }
   Names operator()(const IcmpSpec&) const { return names({"loss", "rtt", "rtt_min", "rtt_max"}); }
@@ -122,6 +136,34 @@ std::span<const std::string> postgres_sslmodes() {
   static const std::array<std::string, 6> kModes{"disable", "allow",     "prefer",
                                                  "require", "verify-ca", "verify-full"};
   return kModes;
+}
+
+std::span<const std::string> redis_roles() {
+  static const std::array<std::string, 2> kRoles{"master", "replica"};
+  return kRoles;
+}
+
+std::span<const std::string> redis_key_types() {
+  static const std::array<std::string, 4> kTypes{"list", "stream", "zset", "set"};
+  return kTypes;
+}
+
+std::span<const std::string> score_units() {
+  static const std::array<std::string, 2> kUnits{"seconds", "milliseconds"};
+  return kUnits;
+}
+
+std::span<const std::string> queue_values() {
+  static const std::array<std::string, 5> kValues{"length", "oldest_age", "pending", "lag",
+                                                  "consumers"};
+  return kValues;
+}
+
+std::span<const std::string> redis_values() {
+  static const std::array<std::string, 8> kValues{
+      "connected_clients", "clients_share", "blocked_clients",    "used_memory",
+      "used_memory_share", "evicted_keys",  "connected_replicas", "replication_lag"};
+  return kValues;
 }
 
 std::span<const std::string> starttls_protocols() {

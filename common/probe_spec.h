@@ -71,21 +71,37 @@ struct TlsSpec {
 // Redis PING (RESP2). Loading, NOAUTH, MASTERDOWN and garbage are told apart by reason and
 // evidence.
 struct RedisSpec {
-  std::string host = "localhost";
+  std::string host = "localhost";  // a name, an address, or the path of a Unix socket (without TLS)
   std::uint16_t port = 6379;
-  std::string username;  // ACL user; empty: the default user
-  std::string password_file;
+  std::string username{};  // ACL user; empty: the default user
+  std::string password_file{};
+  std::optional<TlsSpec> tls{};
+  std::string role{};  // that it must have, one of redis_roles(); empty: any
+  bool info = false;   // yields redis_values(), as a role does; a replica must have its master
   friend bool operator==(const RedisSpec&, const RedisSpec&) = default;
 };
 
-// Length of a queue, yielded as value "length"; a missing queue is critical/missing, not zero,
-// where the source can tell.
+// Length of a queue, yielded as value "length" beside others of queue_values(); a missing queue is
+// critical/missing, not zero, where the source can tell.
 struct QueueSpec {
-  struct RedisList {
-    RedisSpec redis;
-    std::string key;
-    friend bool operator==(const RedisList&, const RedisList&) = default;
-  };  // LLEN
+  struct RedisKey {
+    RedisSpec redis{};
+    std::string key{};
+    std::string type = "list";  // one of redis_key_types()
+    std::string group{};        // of a stream: its length is what this group has not finished
+    std::string score{};        // of a zset: one of score_units() since 1970, or empty: no time
+    friend bool operator==(const RedisKey&, const RedisKey&) = default;
+  };  // LLEN, XLEN, ZCARD, SCARD
+  struct RabbitMq {
+    std::string host = "localhost";
+    std::uint16_t port = 5672;
+    std::string vhost = "/";
+    std::string user = "guest";
+    std::string password_file{};  // empty: "guest", which a new RabbitMQ takes from its own host
+    std::optional<TlsSpec> tls{};
+    std::string queue{};
+    friend bool operator==(const RabbitMq&, const RabbitMq&) = default;
+  };  // AMQP 0-9-1, a passive declare
   struct HttpJson {
     HttpSpec http;
     std::string length;
@@ -95,7 +111,8 @@ struct QueueSpec {
     PostgresSpec postgres;
     friend bool operator==(const SqlCount&, const SqlCount&) = default;
   };  // query yields one number
-  std::variant<RedisList, HttpJson, SqlCount> source;
+  // HttpJson is first because a variant can begin only with what has no defaults of its own here.
+  std::variant<HttpJson, RedisKey, SqlCount, RabbitMq> source;
   std::optional<double> warning;   // length above this is a warning
   std::optional<double> critical;  // length above this is critical
   friend bool operator==(const QueueSpec&, const QueueSpec&) = default;
@@ -240,7 +257,12 @@ struct ProbeSpec {
 [[nodiscard]] std::span<const std::string> dns_types();
 [[nodiscard]] std::span<const std::string> dns_rcodes();  // by number (RFC 1035, 4.1.1; RFC 2136)
 [[nodiscard]] std::span<const std::string> host_values();
-[[nodiscard]] std::span<const std::string> empty_answers();   // critical, ok, unknown
+[[nodiscard]] std::span<const std::string> empty_answers();  // critical, ok, unknown
+[[nodiscard]] std::span<const std::string> redis_roles();
+[[nodiscard]] std::span<const std::string> redis_key_types();
+[[nodiscard]] std::span<const std::string> score_units();
+[[nodiscard]] std::span<const std::string> queue_values();
+[[nodiscard]] std::span<const std::string> redis_values();    // of a probe with role or info
 [[nodiscard]] std::span<const std::string> unit_states();     // active, inactive, failed, ...
 [[nodiscard]] bool is_unit_name(std::string_view text);       // nginx.service, with its type
 [[nodiscard]] bool is_status_pattern(std::string_view text);  // "200", "2xx"

@@ -16,6 +16,7 @@
 #include "common/probe_yaml_local.h"
 #include "common/probe_yaml_net.h"
 #include "common/probe_yaml_query.h"
+#include "common/probe_yaml_stores.h"
 
 namespace firebreak {
 namespace {
@@ -120,20 +121,6 @@ std::string read_expect(const Node& node, const cel::Declarations& declarations,
   return program ? program->text() : "";
 }
 
-RedisSpec read_redis(const Node& node, Problems& problems) {
-  RedisSpec redis;
-  if (node.kind() == yaml::Kind::scalar) {
-    read_endpoint(node, redis.host, redis.port, problems);
-    return redis;
-  }
-  MapReader reader(node, "a redis target", problems);
-  read_host(reader.optional("host"), redis.host, problems);
-  read_port(reader.optional("port"), redis.port, problems);
-  read_line(reader.optional("username"), redis.username, problems);
-  read_line(reader.optional("password_file"), redis.password_file, problems);
-  return redis;
-}
-
 PostgresSpec read_postgres(const Node& node, Problems& problems) {
   PostgresSpec postgres;
   if (node.kind() == yaml::Kind::scalar) {
@@ -159,7 +146,7 @@ PostgresSpec read_postgres(const Node& node, Problems& problems) {
 }
 
 std::optional<KindSpec> read_queue(const Node& node, Problems& problems) {
-  static const std::array<std::string, 3> kSources{"redis", "http", "postgres"};
+  static const std::array<std::string, 4> kSources{"redis", "http", "postgres", "rabbitmq"};
   QueueSpec queue;
   MapReader reader(node, "a queue", problems);
   const auto source = reader.exactly_one_of(kSources);
@@ -170,12 +157,9 @@ std::optional<KindSpec> read_queue(const Node& node, Problems& problems) {
     return std::nullopt;
   }
   if (source->key.text() == "redis") {
-    QueueSpec::RedisList list{read_redis(source->value, problems), ""};
-    const Node key = reader.required("list");
-    read_text(key, list.key, problems);
-    if (key && list.key.empty())
-      problems.error(key.place(), "name the list whose length is the queue's");
-    queue.source = std::move(list);
+    queue.source = probe_yaml::read_redis_key(reader, source->value, problems);
+  } else if (source->key.text() == "rabbitmq") {
+    queue.source = probe_yaml::read_rabbitmq(reader, source->value, problems);
   } else if (source->key.text() == "http") {
     auto http = read_http(source->value, problems);
     QueueSpec::HttpJson json{http ? *std::move(http) : HttpSpec{}, "body"};
@@ -275,7 +259,7 @@ std::optional<KindSpec> read_kind(MapReader& reader, Problems& problems) {
   } else if (kind->key.text() == "postgres") {
     spec = read_postgres(kind->value, problems);
   } else if (kind->key.text() == "redis") {
-    spec = read_redis(kind->value, problems);
+    spec = probe_yaml::read_redis(kind->value, problems);
   } else if (kind->key.text() == "tcp") {
     spec = probe_yaml::read_tcp(kind->value, problems);
   } else if (kind->key.text() == "dns") {

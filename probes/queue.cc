@@ -1,9 +1,11 @@
 // Each source ends in one number; the verdict over it is the same for all.
 #include "probes/queue.h"
 
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <variant>
@@ -11,10 +13,13 @@
 
 #include "common/probe_yaml.h"
 #include "common/queue_verdict.h"
+#include "common/secret.h"
+#include "probes/amqp.h"
+#include "probes/either_stream.h"
 #include "probes/expect.h"
 #include "probes/http.h"
 #include "probes/postgres.h"
-#include "probes/redis.h"
+#include "probes/redis_queue.h"
 
 namespace firebreak::probes {
 namespace {
@@ -28,14 +33,43 @@ Length to_number(std::string_view text) {
   return value;
 }
 
-Awaitable<bool> measure(Attempt& attempt, const QueueSpec::RedisList& list, Length& length) {
-  RedisReply reply;
-  std::vector<std::string> words;
-  words.emplace_back("LLEN");
-  words.push_back(list.key);
-  if (!co_await ask_redis(attempt, list.redis, std::move(words), reply)) co_return false;
-  length = reply.kind == ':' ? to_number(reply.text) : std::nullopt;
-  co_return length || attempt.critical(Reason::protocol, "LLEN was answered by: " + reply.text);
+// Until the server has said all that is wanted of it, and good-bye.
+Awaitable<bool> converse(Attempt& attempt, EitherStream& stream, AmqpTalk& talk) {
+  attempt.enter(Phase::send);
+  std::array<char, 4096> buffer;
+  for (;;) {
+    const std::string output = talk.take_output();
+    if (!output.empty() && !co_await stream.send(output)) co_return false;
+    if (talk.state() == AmqpTalk::State::done) co_return true;
+    if (attempt.phase() == Phase::send) attempt.enter(Phase::first_byte);
+    if (attempt.is_over()) co_return attempt.fail_timeout("no complete answer");
+    const std::ptrdiff_t size = co_await stream.receive(std::span<char>(buffer));
+    if (size == 0)
+      co_return attempt.critical(Reason::reset, "the connection was closed without an answer");
+    if (size < 0) co_return false;
+    attempt.enter(Phase::transfer);
+    talk.feed(std::string_view(buffer.data(), static_cast<std::size_t>(size)));
+  }
+}
+
+Awaitable<bool> measure(Attempt& attempt, const QueueSpec::RabbitMq& source, Length& length) {
+  AmqpQuestion question{source.user, "guest", source.vhost, source.queue};
+  if (!source.password_file.empty()) {
+    const auto secret = read_password_file(source.password_file);
+    if (!secret) co_return attempt.unknown(Reason::config, secret.error().message);
+    question.password = secret->reveal();
+    attempt.keep_secret(question.password);
+  }
+  EitherStream stream(attempt);
+  if (!co_await stream.open(source.host, source.port, source.tls)) co_return false;
+  AmqpTalk talk(std::move(question));
+  // However the good-bye went, what was said before counts.
+  const bool polite = co_await converse(attempt, stream, talk);
+  if (talk.reason() != Reason::none) co_return attempt.critical(talk.reason(), talk.problem());
+  if (!talk.counts()) co_return polite;
+  length = talk.counts()->messages;
+  attempt.add_value("consumers", talk.counts()->consumers);
+  co_return true;
 }
 
 Awaitable<bool> measure(Attempt& attempt, const QueueSpec::HttpJson& source, Length& length) {
@@ -84,8 +118,10 @@ void judge_length(Attempt& attempt, const QueueSpec& spec, double length) {
 Awaitable<void> probe_queue(Attempt& attempt, const QueueSpec& spec) {
   Length length;
   bool measured = false;
-  if (const auto* list = std::get_if<QueueSpec::RedisList>(&spec.source))
-    measured = co_await measure(attempt, *list, length);
+  if (const auto* key = std::get_if<QueueSpec::RedisKey>(&spec.source))
+    measured = co_await measure_redis(attempt, *key, length);
+  else if (const auto* rabbitmq = std::get_if<QueueSpec::RabbitMq>(&spec.source))
+    measured = co_await measure(attempt, *rabbitmq, length);
   else if (const auto* http = std::get_if<QueueSpec::HttpJson>(&spec.source))
     measured = co_await measure(attempt, *http, length);
   else if (const auto* sql = std::get_if<QueueSpec::SqlCount>(&spec.source))

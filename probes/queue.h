@@ -1,4 +1,5 @@
-// The length of a queue, from Redis, an HTTP answer or an SQL query: value "length" and two limits.
+// The length of a queue, from Redis, RabbitMQ, an HTTP answer or an SQL query: value "length"
+// beside others of queue_values(), and two limits.
 #pragma once
 
 #include "common/probe_spec.h"

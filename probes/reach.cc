@@ -20,7 +20,7 @@ struct Elsewhere {
   }
   bool operator()(const PrometheusSpec& spec) const { return (*this)(spec.http); }
   bool operator()(const QueueSpec& spec) const { return std::visit(*this, spec.source); }
-  bool operator()(const QueueSpec::RedisList& source) const { return (*this)(source.redis); }
+  bool operator()(const QueueSpec::RedisKey& source) const { return (*this)(source.redis); }
   bool operator()(const QueueSpec::HttpJson& source) const { return (*this)(source.http); }
   bool operator()(const QueueSpec::SqlCount& source) const { return (*this)(source.postgres); }
   // The host's own name servers ask others.

@@ -1,13 +1,14 @@
-// One connection, at most two commands, each answered by one line.
+// One connection, one or two round trips: AUTH first, for what follows it would be refused.
 #include "probes/redis.h"
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <utility>
 
 #include "common/limits.h"
 #include "common/secret.h"
-#include "probes/stream.h"
+#include "probes/redis_info.h"
 
 namespace firebreak::probes {
 namespace {
@@ -16,128 +17,132 @@ std::string_view first_word(std::string_view text) {
   return text.substr(0, text.find(' '));
 }
 
-// Reads up to a line's end; what follows it is nobody's.
-Awaitable<bool> receive_line(Attempt& attempt, Socket& socket, std::string& line) {
-  attempt.enter(Phase::first_byte);
-  line.clear();
-  std::array<char, 1024> buffer;
-  for (;;) {
-    const std::ptrdiff_t size = co_await receive(attempt, socket, std::span<char>(buffer));
-    if (size < 0) co_return false;
-    if (size == 0)
-      co_return attempt.critical(
-          Reason::reset, line.empty() ? "the connection was closed without an answer"
-                                      : "the connection was closed in the middle of: " + line);
-    attempt.enter(Phase::transfer);
-    line.append(buffer.data(), static_cast<std::size_t>(size));
-    if (const auto end = line.find("\r\n"); end != std::string::npos) {
-      line.resize(end);
-      co_return true;
-    }
-    if (line.size() > limits::kRedisReplyBytesMax)
-      co_return attempt.critical(Reason::protocol, "a reply longer than 64 KiB: " + line);
-    if (attempt.is_over()) co_return attempt.fail_timeout("no complete answer");
-  }
-}
-
-Awaitable<bool> command(Attempt& attempt, Socket& socket, std::string text, RedisReply& reply) {
-  attempt.enter(Phase::send);
-  if (!co_await send(attempt, socket, text)) co_return false;
-  std::string line;
-  if (!co_await receive_line(attempt, socket, line)) co_return false;
-  auto parsed = parse_redis_line(line);
-  if (!parsed) co_return attempt.critical(Reason::protocol, parsed.error().message);
-  reply = *std::move(parsed);
-  if (reply.kind != '-') co_return true;
-  const RedisVerdict verdict = judge_redis_error(reply.text);
-  co_return attempt.fail(verdict.status, verdict.reason, reply.text);
-}
-
-Awaitable<bool> authenticate(Attempt& attempt, Socket& socket, const RedisSpec& spec,
-                             std::string password) {
-  std::vector<std::string> words = {"AUTH"};
-  if (!spec.username.empty()) words.push_back(spec.username);
-  words.push_back(std::move(password));
-  std::string text = redis_command(words);
-  RedisReply reply;
-  if (!co_await command(attempt, socket, std::move(text), reply)) co_return false;
-  if (reply.kind == '+' && reply.text == "OK") co_return true;
-  co_return attempt.critical(Reason::protocol, "AUTH was answered by: " + reply.text);
-}
-
-Awaitable<bool> connect_redis(Attempt& attempt, Socket& socket, const RedisSpec& spec) {
-  if (spec.host.starts_with('/')) co_return co_await connect_unix(attempt, socket, spec.host);
-  Addresses addresses;
-  if (!co_await resolve(attempt, spec.host, addresses)) co_return false;
-  co_return co_await connect(attempt, socket, addresses, spec.port);
+// For a trace: what came, on one line.
+std::string text_of(const RedisReply& reply) {
+  if (reply.kind == '*') return "*" + std::to_string(reply.items.size());
+  return reply.kind + reply.text;
 }
 
 }  // namespace
 
-std::string redis_command(const std::vector<std::string>& words) {
+std::string redis_command(const RedisCommand& words) {
   std::string text = "*" + std::to_string(words.size()) + "\r\n";
   for (const std::string& word : words)
-    text += "$" + std::to_string(word.size()) + "\r\n" + word + "\r\n";
+    text.append("$").append(std::to_string(word.size())).append("\r\n").append(word).append("\r\n");
   return text;
-}
-
-Result<RedisReply> parse_redis_line(std::string_view line) {
-  const char kind = line.empty() ? '\0' : line.front();
-  const std::string_view text = line.substr(line.empty() ? 0 : 1);
-  bool good = kind == '+' || kind == '-';
-  if (kind == ':') {
-    const std::string_view digits = text.substr(text.starts_with('-') ? 1 : 0);
-    good = !digits.empty() && digits.size() <= 19 &&
-           std::all_of(digits.begin(), digits.end(), [](char c) { return c >= '0' && c <= '9'; });
-  }
-  if (!good) return make_error(Errc::corrupt, "not an answer of Redis: " + std::string(line));
-  return RedisReply{kind, std::string(text)};
 }
 
 RedisVerdict judge_redis_error(std::string_view error) {
   constexpr std::array<std::string_view, 4> kAuth = {"NOAUTH", "WRONGPASS", "NOPERM", "DENIED"};
-  // The key is not a list, or lives on another node of a cluster: the definition is wrong.
-  constexpr std::array<std::string_view, 2> kConfig = {"WRONGTYPE", "MOVED"};
   const std::string_view code = first_word(error);
   if (std::find(kAuth.begin(), kAuth.end(), code) != kAuth.end() || error.starts_with("ERR AUTH") ||
       error.starts_with("ERR invalid password"))
     return {Status::critical, Reason::auth};
-  if (std::find(kConfig.begin(), kConfig.end(), code) != kConfig.end())
-    return {Status::unknown, Reason::config};
-  if (error.starts_with("ERR unknown command")) return {Status::critical, Reason::protocol};
+  // The key lives on another node of a cluster: the definition is wrong.
+  if (code == "MOVED") return {Status::unknown, Reason::config};
+  // The key is something else, or the server is.
+  if (code == "WRONGTYPE" || error.starts_with("ERR unknown command"))
+    return {Status::critical, Reason::protocol};
   return {Status::critical, Reason::status};
 }
 
-Awaitable<bool> ask_redis(Attempt& attempt, const RedisSpec& spec, std::vector<std::string> words,
-                          RedisReply& reply) {
+bool fail_reply(Attempt& attempt, std::string_view command, const RedisReply& reply) {
+  if (reply.kind != '-')
+    return attempt.critical(Reason::protocol,
+                            std::string(command) + " was answered by: " + text_of(reply));
+  const RedisVerdict verdict = judge_redis_error(reply.text);
+  return attempt.fail(verdict.status, verdict.reason, reply.text);
+}
+
+// Whoever says why before it closes, means that: too many clients, protected mode.
+bool RedisTalk::fail_closed(const std::vector<RedisReply>& replies) {
+  if (!replies.empty() && replies.back().kind == '-')
+    return fail_reply(attempt_, "", replies.back());
+  const std::string& unfinished = reader_.unfinished();
+  return attempt_.critical(Reason::reset,
+                           unfinished.empty()
+                               ? "the connection was closed without an answer"
+                               : "the connection was closed in the middle of: " + unfinished);
+}
+
+Awaitable<bool> RedisTalk::read(std::size_t count, std::vector<RedisReply>& replies) {
+  std::array<char, 4096> buffer;
+  for (;;) {
+    while (auto reply = reader_.take()) {
+      if (attempt_.tracing()) attempt_.trace(text_of(*reply));
+      replies.push_back(*std::move(reply));
+      if (replies.size() == count) co_return true;
+    }
+    if (attempt_.is_over()) co_return attempt_.fail_timeout("no complete answer");
+    const std::ptrdiff_t size = co_await stream_.receive(std::span<char>(buffer));
+    if (size == 0 || (size < 0 && !attempt_.is_over() && !replies.empty()))
+      co_return fail_closed(replies);
+    if (size < 0) co_return false;
+    attempt_.enter(Phase::transfer);
+    if (!reader_.feed(std::string_view(buffer.data(), static_cast<std::size_t>(size))))
+      co_return attempt_.critical(Reason::protocol, reader_.problem());
+  }
+}
+
+Awaitable<bool> RedisTalk::ask(std::vector<RedisCommand> commands,
+                               std::vector<RedisReply>& replies) {
+  replies.clear();
+  std::string text;
+  for (const RedisCommand& command : commands) text += redis_command(command);
+  attempt_.enter(Phase::send);
+  const bool sent = co_await stream_.send(text);
+  if (!sent && attempt_.is_over()) co_return false;
+  // A server that wants no more clients has closed, and has said so before.
+  if (sent) attempt_.enter(Phase::first_byte);
+  co_return co_await read(commands.size(), replies);
+}
+
+Awaitable<bool> RedisTalk::open(const RedisSpec& spec) {
   std::string password;
   if (!spec.password_file.empty()) {
     const auto secret = read_password_file(spec.password_file);
-    if (!secret) co_return attempt.unknown(Reason::config, secret.error().message);
+    if (!secret) co_return attempt_.unknown(Reason::config, secret.error().message);
     password = secret->reveal();
-    attempt.keep_secret(password);
+    attempt_.keep_secret(password);
   }
-  Connection connection(attempt);
-  if (!co_await connect_redis(attempt, connection.socket(), spec)) co_return false;
-  if (!password.empty() &&
-      !co_await authenticate(attempt, connection.socket(), spec, std::move(password)))
-    co_return false;
-  if (attempt.tracing()) attempt.trace(words.front());
-  std::string text = redis_command(words);
-  if (!co_await command(attempt, connection.socket(), std::move(text), reply)) co_return false;
-  if (attempt.tracing()) attempt.trace(reply.kind + reply.text);
-  co_return true;
+  if (!co_await stream_.open(spec.host, spec.port, spec.tls)) co_return false;
+  if (password.empty()) co_return true;
+  std::vector<RedisCommand> auth(1);
+  auth[0].emplace_back("AUTH");
+  if (!spec.username.empty()) auth[0].push_back(spec.username);
+  auth[0].push_back(std::move(password));
+  std::vector<RedisReply> replies;
+  if (!co_await ask(std::move(auth), replies)) co_return false;
+  if (replies[0].kind == '+' && replies[0].text == "OK") co_return true;
+  co_return fail_reply(attempt_, "AUTH", replies[0]);
+}
+
+bool wants_info(const RedisSpec& spec) {
+  return spec.info || !spec.role.empty();
+}
+
+bool take_info(Attempt& attempt, const RedisSpec& spec, const RedisReply& info) {
+  if (info.kind != '$') return fail_reply(attempt, "INFO", info);
+  for (NamedValue& value : redis_values_of(info.text))
+    attempt.add_value(std::move(value.name), value.value);
+  const auto trouble = judge_redis_role(info.text, spec.role);
+  return !trouble || attempt.fail(trouble->status, trouble->reason, trouble->evidence);
 }
 
 Awaitable<void> probe_redis(Attempt& attempt, const RedisSpec& spec) {
-  RedisReply reply;
-  std::vector<std::string> words;
-  words.emplace_back("PING");
-  if (!co_await ask_redis(attempt, spec, std::move(words), reply)) co_return;
-  if (reply.kind == '+' && reply.text == "PONG")
+  RedisTalk talk(attempt);
+  if (!co_await talk.open(spec)) co_return;
+  std::vector<RedisCommand> commands(wants_info(spec) ? 2 : 1);
+  commands[0].emplace_back("PING");
+  if (wants_info(spec)) commands[1].emplace_back("INFO");
+  std::vector<RedisReply> replies;
+  if (!co_await talk.ask(std::move(commands), replies)) co_return;
+  // Values first: a server that loads, or whose master is gone, tells them all the same.
+  const bool good = !wants_info(spec) || take_info(attempt, spec, replies[1]);
+  if (replies[0].kind != '+' || replies[0].text != "PONG")
+    fail_reply(attempt, "PING", replies[0]);
+  else if (good)
     attempt.succeed();
-  else
-    attempt.critical(Reason::protocol, "PING was answered by: " + reply.text);
 }
 
 }  // namespace firebreak::probes

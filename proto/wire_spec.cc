@@ -63,20 +63,60 @@ v1::PostgresSpec postgres_to_proto(const PostgresSpec& spec) {
   return message;
 }
 
+v1::TlsSpec tls_to_proto(const TlsSpec& spec) {
+  v1::TlsSpec message;
+  message.set_skip_verify(!spec.verify);
+  message.set_ca_file(spec.ca_file);
+  message.set_server_name(spec.server_name);
+  message.set_certificate_file(spec.certificate_file);
+  message.set_key_file(spec.key_file);
+  return message;
+}
+
 v1::RedisSpec redis_to_proto(const RedisSpec& spec) {
   v1::RedisSpec message;
   message.set_host(spec.host);
   message.set_port(spec.port);
   message.set_username(spec.username);
   message.set_password_file(spec.password_file);
+  if (spec.tls) *message.mutable_tls() = tls_to_proto(*spec.tls);
+  message.set_role(spec.role);
+  message.set_info(spec.info);
   return message;
+}
+
+v1::QueueSpec::RabbitMq rabbitmq_to_proto(const QueueSpec::RabbitMq& spec) {
+  v1::QueueSpec::RabbitMq message;
+  message.set_host(spec.host);
+  message.set_port(spec.port);
+  message.set_vhost(spec.vhost);
+  message.set_user(spec.user);
+  message.set_password_file(spec.password_file);
+  if (spec.tls) *message.mutable_tls() = tls_to_proto(*spec.tls);
+  message.set_queue(spec.queue);
+  return message;
+}
+
+void redis_key_to_proto(const QueueSpec::RedisKey& spec, v1::QueueSpec& message) {
+  if (spec.type == "list") {
+    *message.mutable_redis_list()->mutable_redis() = redis_to_proto(spec.redis);
+    message.mutable_redis_list()->set_key(spec.key);
+    return;
+  }
+  v1::QueueSpec::RedisKey& key = *message.mutable_redis_key();
+  *key.mutable_redis() = redis_to_proto(spec.redis);
+  key.set_key(spec.key);
+  key.set_type(spec.type);
+  key.set_group(spec.group);
+  key.set_score(spec.score);
 }
 
 v1::QueueSpec queue_to_proto(const QueueSpec& spec) {
   v1::QueueSpec message;
-  if (const auto* list = std::get_if<QueueSpec::RedisList>(&spec.source)) {
-    *message.mutable_redis_list()->mutable_redis() = redis_to_proto(list->redis);
-    message.mutable_redis_list()->set_key(list->key);
+  if (const auto* key = std::get_if<QueueSpec::RedisKey>(&spec.source)) {
+    redis_key_to_proto(*key, message);
+  } else if (const auto* rabbitmq = std::get_if<QueueSpec::RabbitMq>(&spec.source)) {
+    *message.mutable_rabbitmq() = rabbitmq_to_proto(*rabbitmq);
   } else if (const auto* json = std::get_if<QueueSpec::HttpJson>(&spec.source)) {
     *message.mutable_http_json()->mutable_http() = http_to_proto(json->http);
     message.mutable_http_json()->set_length(json->length);
@@ -311,6 +351,22 @@ PostgresSpec postgres_from_proto(Checker& check, const v1::PostgresSpec& message
   return spec;
 }
 
+TlsSpec tls_from_proto(Checker& check, const v1::TlsSpec& message) {
+  check_file(check, message.ca_file(), "TlsSpec.ca_file");
+  check.line(message.server_name(), limits::kHostBytesMax, "TlsSpec.server_name");
+  check_file(check, message.certificate_file(), "TlsSpec.certificate_file");
+  check_file(check, message.key_file(), "TlsSpec.key_file");
+  check.require(message.certificate_file().empty() == message.key_file().empty(),
+                "TlsSpec.key_file", "and the certificate's file belong together");
+  TlsSpec spec;
+  spec.verify = !message.skip_verify();
+  spec.ca_file = message.ca_file();
+  spec.server_name = message.server_name();
+  spec.certificate_file = message.certificate_file();
+  spec.key_file = message.key_file();
+  return spec;
+}
+
 RedisSpec redis_from_proto(Checker& check, const v1::RedisSpec& message) {
   RedisSpec spec;
   check_host(check, message.host(), "RedisSpec.host");
@@ -320,6 +376,59 @@ RedisSpec redis_from_proto(Checker& check, const v1::RedisSpec& message) {
   spec.host = message.host();
   spec.username = message.username();
   spec.password_file = message.password_file();
+  if (message.has_tls()) spec.tls = tls_from_proto(check, message.tls());
+  check.require(!spec.tls || !spec.host.starts_with('/'), "RedisSpec.tls",
+                "is not for a Unix socket");
+  check.require(message.role().empty() || is_one_of(message.role(), redis_roles()),
+                "RedisSpec.role", not_one_of(redis_roles()));
+  spec.role = message.role();
+  spec.info = message.info();
+  return spec;
+}
+
+QueueSpec::RedisKey redis_key_from_proto(Checker& check, const v1::RedisSpec& redis,
+                                         const std::string& key, std::string_view field) {
+  check.text(key, limits::kTextBytesMax, field);
+  check.require(!key.empty(), field, "is missing");
+  QueueSpec::RedisKey source;
+  source.redis = redis_from_proto(check, redis);
+  source.key = key;
+  return source;
+}
+
+QueueSpec::RedisKey redis_key_from_proto(Checker& check, const v1::QueueSpec::RedisKey& message) {
+  QueueSpec::RedisKey source =
+      redis_key_from_proto(check, message.redis(), message.key(), "QueueSpec.redis_key.key");
+  check.require(message.type() != "list" && is_one_of(message.type(), redis_key_types()),
+                "QueueSpec.redis_key.type", "is not one of stream, zset and set");
+  check.text(message.group(), limits::kTextBytesMax, "QueueSpec.redis_key.group");
+  check.require(message.group().empty() || message.type() == "stream", "QueueSpec.redis_key.group",
+                "is only for a stream");
+  check.require(message.score().empty() ||
+                    (message.type() == "zset" && is_one_of(message.score(), score_units())),
+                "QueueSpec.redis_key.score", "is neither seconds nor milliseconds of a zset");
+  source.type = message.type();
+  source.group = message.group();
+  source.score = message.score();
+  return source;
+}
+
+QueueSpec::RabbitMq rabbitmq_from_proto(Checker& check, const v1::QueueSpec::RabbitMq& message) {
+  QueueSpec::RabbitMq spec;
+  check_host(check, message.host(), "QueueSpec.rabbitmq.host");
+  check.require(!message.host().starts_with('/'), "QueueSpec.rabbitmq.host", "is a path");
+  spec.port = checked_port(check, message.port(), "QueueSpec.rabbitmq.port");
+  check.line(message.vhost(), limits::kAmqpNameBytesMax, "QueueSpec.rabbitmq.vhost");
+  check.line(message.user(), limits::kAmqpNameBytesMax, "QueueSpec.rabbitmq.user");
+  check_file(check, message.password_file(), "QueueSpec.rabbitmq.password_file");
+  check.line(message.queue(), limits::kAmqpNameBytesMax, "QueueSpec.rabbitmq.queue");
+  check.require(!message.queue().empty(), "QueueSpec.rabbitmq.queue", "is missing");
+  spec.host = message.host();
+  spec.vhost = message.vhost();
+  spec.user = message.user();
+  spec.password_file = message.password_file();
+  if (message.has_tls()) spec.tls = tls_from_proto(check, message.tls());
+  spec.queue = message.queue();
   return spec;
 }
 
@@ -327,10 +436,14 @@ QueueSpec queue_from_proto(Checker& check, const v1::QueueSpec& message) {
   QueueSpec spec;
   switch (message.source_case()) {
     case v1::QueueSpec::kRedisList:
-      check.text(message.redis_list().key(), limits::kTextBytesMax, "QueueSpec.redis_list.key");
-      check.require(!message.redis_list().key().empty(), "QueueSpec.redis_list.key", "is missing");
-      spec.source = QueueSpec::RedisList{redis_from_proto(check, message.redis_list().redis()),
-                                         message.redis_list().key()};
+      spec.source = redis_key_from_proto(check, message.redis_list().redis(),
+                                         message.redis_list().key(), "QueueSpec.redis_list.key");
+      break;
+    case v1::QueueSpec::kRedisKey:
+      spec.source = redis_key_from_proto(check, message.redis_key());
+      break;
+    case v1::QueueSpec::kRabbitmq:
+      spec.source = rabbitmq_from_proto(check, message.rabbitmq());
       break;
     case v1::QueueSpec::kHttpJson:
       check.text(message.http_json().length(), limits::kExprBytesMax, "QueueSpec.http_json.length");

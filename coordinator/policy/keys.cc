@@ -302,35 +302,102 @@ Object postgres() {
       {{"expect", "query"}}};
 }
 
+// Of a server that may be asked through TLS, behind its other keys.
+std::vector<Key> with_tls(std::vector<Key> keys) {
+  const Key tls[] = {
+      {"tls", boolean(), "false", "whether TLS begins with the first byte", "true"},
+      {"tls_verify", boolean(), "true", "whether the server's certificate must be good", "true"},
+      {"tls_ca_file", text("file"), "the system's", "whose certificates are trusted",
+       "/etc/firebreak/ca.crt"},
+      {"tls_server_name", text("name", limits::kHostBytesMax), "`host`",
+       "for SNI and for the certificate", "cache.example.com"},
+      {"tls_certificate_file", text("file"), "none", "what we show of ourselves",
+       "/etc/firebreak/client.crt"},
+      {"tls_key_file", text("secret file"), "none", "its private key",
+       "/etc/firebreak/secrets/client.key"}};
+  keys.insert(keys.end(), std::begin(tls), std::end(tls));
+  return keys;
+}
+
+std::vector<std::pair<std::string, std::string>> tls_needs() {
+  return {{"tls_verify", "tls"},
+          {"tls_ca_file", "tls"},
+          {"tls_server_name", "tls"},
+          {"tls_certificate_file", "tls"},
+          {"tls_key_file", "tls"},
+          {"tls_certificate_file", "tls_key_file"},
+          {"tls_key_file", "tls_certificate_file"}};
+}
+
 Object redis() {
   return {"redis",
           "a Redis server, asked with PING",
-          {{"host", text("name, address, or path of a Unix socket", limits::kHostBytesMax),
-            "`localhost`", "short: `redis: host:port`", "cache"},
-           {"port", whole(1, 65535), "6379", "where it listens", "6379"},
-           {"username", text(), "the default user", "ACL user", "firebreak"},
-           {"password_file", text("secret file"), "none", "holds the password",
-            "/etc/firebreak/secrets/redis"}}};
+          with_tls({{"host", text("name, address, or path of a Unix socket", limits::kHostBytesMax),
+                     "`localhost`", "short: `redis: host:port`", "cache"},
+                    {"port", whole(1, 65535), "6379", "where it listens", "6379"},
+                    {"username", text(), "the default user", "ACL user", "firebreak"},
+                    {"password_file", text("secret file"), "none", "holds the password",
+                     "/etc/firebreak/secrets/redis"},
+                    {"role", words(all(redis_roles())), "any", "what it must be", "replica"},
+                    {"info", boolean(), "false",
+                     "whether it yields the values of `INFO`, as with a `role`", "true"}}),
+          {},
+          tls_needs()};
+}
+
+Object rabbitmq() {
+  return {
+      "rabbitmq",
+      "a RabbitMQ server, asked over AMQP 0-9-1",
+      with_tls({{"host", text("name or address", limits::kHostBytesMax), "`localhost`",
+                 "short: `rabbitmq: host:port`", "mq"},
+                {"port", whole(1, 65535), "5672, with `tls` 5671", "where it listens", "5672"},
+                {"vhost", text("name", limits::kAmqpNameBytesMax), "`/`", "its virtual host", "/"},
+                {"user", text("name", limits::kAmqpNameBytesMax), "`guest`",
+                 "as whom; another one needs a password", "guest"},
+                {"password_file", text("secret file"), "`guest`", "holds the password",
+                 "/etc/firebreak/secrets/rabbitmq"}}),
+      {},
+      tls_needs()};
 }
 
 Object queue() {
   return {"queue",
           "the length of a queue, and limits on it",
           {{"redis", any_of({text("`host:port`"), object("redis", "[map](#redis)")}),
-            "one of the three", "where it is: a list in Redis", "cache:6379"},
-           {"http", any_of({url(), object("http", "[map](#http)")}), "one of the three",
+            "one of the four", "where it is: under a key of Redis", "cache:6379"},
+           {"http", any_of({url(), object("http", "[map](#http)")}), "one of the four",
             "where it is: in a JSON answer", "https://mail.example.com/queue"},
            {"postgres", any_of({text("`host:port`"), object("postgres", "[map](#postgres)")}),
-            "one of the three", "where it is: in a table", "db:5432"},
-           {"list", text(), "required with `redis`", "its key; `LLEN`", "orders"},
+            "one of the four", "where it is: in a table", "db:5432"},
+           {"rabbitmq", any_of({text("`host:port`"), object("rabbitmq", "[map](#rabbitmq)")}),
+            "one of the four", "where it is: in RabbitMQ", "mq:5672"},
+           {"list|stream|zset|set", text("key"), "with `redis`, one of the four",
+            "its key; `LLEN`, `XLEN`, `ZCARD`, `SCARD`", "orders"},
+           {"group", text("name"), "none",
+            "of a `stream`: the length is what this consumer group has not finished", "billing"},
+           {"score", words(all(score_units())), "no time",
+            "of a `zset`: its scores are times, in this unit since 1970", "seconds"},
            {"length", expression("`body` and what else an answer has"), "`body`",
             "with `http`: its answer is the length", "body.waiting"},
            {"query", text("one statement"), "required with `postgres`, here or inside",
             "with `postgres`: its answer is the length", "SELECT count(*) FROM jobs"},
+           {"queue", text("name", limits::kAmqpNameBytesMax), "required with `rabbitmq`",
+            "with `rabbitmq`: its name", "orders"},
            {"warning|critical", number(0), "none",
             "a length *above* this is a warning, is critical", "100"}},
-          {{{"redis", "http", "postgres"}}},
-          {{"list", "redis"}, {"redis", "list"}, {"length", "http"}, {"query", "postgres"}}};
+          {{{"redis", "http", "postgres", "rabbitmq"}},
+           {{"list", "stream", "zset", "set"}, true, "redis"}},
+          {{"list", "redis"},
+           {"stream", "redis"},
+           {"zset", "redis"},
+           {"set", "redis"},
+           {"group", "stream"},
+           {"score", "zset"},
+           {"length", "http"},
+           {"query", "postgres"},
+           {"queue", "rabbitmq"},
+           {"rabbitmq", "queue"}}};
 }
 
 std::vector<Object> tcp() {
@@ -721,10 +788,11 @@ std::vector<Object> checks() {
 
 const File& policy_keys() {
   static const File kFile = [] {
-    File file{"firebreak policy",
-              "coordinator/policy/keys.cc",
-              {policy_file(), severity(), fact(), service(), http(), postgres(), redis(), queue(),
-               exec(), systemd(), host(), prometheus(), grpc(), rule(), no_data()}};
+    File file{
+        "firebreak policy",
+        "coordinator/policy/keys.cc",
+        {policy_file(), severity(), fact(), service(), http(), postgres(), redis(), rabbitmq(),
+         queue(), exec(), systemd(), host(), prometheus(), grpc(), rule(), no_data()}};
     for (auto&& group : {receivers(), probes(), tcp(), dns(), icmp(), actions(), playbooks(),
                          checks(), scope(), people()})
       file.objects.insert(file.objects.end(), group.begin(), group.end());

@@ -216,7 +216,11 @@ json::object definition(const Object& object) {
   if (!needed.empty()) schema["required"] = json::array(needed.begin(), needed.end());
   json::array rules;
   for (const Choice& choice : object.choices)
-    for (json::value& rule : rules_of(choice)) rules.push_back(std::move(rule));
+    for (json::value& rule : rules_of(choice)) {
+      if (!choice.beside.empty())
+        rule = json::object{{"if", required({choice.beside})}, {"then", std::move(rule)}};
+      rules.push_back(std::move(rule));
+    }
   if (!rules.empty()) schema["allOf"] = std::move(rules);
   json::object dependencies;
   for (const auto& [key, other] : object.needs) {

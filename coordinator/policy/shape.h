@@ -87,6 +87,7 @@ struct Key {
 struct Choice {
   std::vector<std::string> keys;
   bool required = true;  // exactly one of them, otherwise at most one
+  std::string beside{};  // only where this key is; empty: always
 };
 
 struct Object {

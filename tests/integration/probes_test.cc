@@ -71,7 +71,7 @@ RedisSpec spec_of(const RedisServer& server) {
 
 QueueSpec list_of(const RedisSpec& redis, const std::string& key) {
   QueueSpec spec;
-  spec.source = QueueSpec::RedisList{redis, key};
+  spec.source = QueueSpec::RedisKey{redis, key};
   return spec;
 }
 
@@ -134,7 +134,7 @@ TEST(QueueProbe, CountsAListOfRedis) {
   expect_verdict(result, Status::critical, Reason::threshold, Phase::transfer);
   EXPECT_EQ(value_of(result, "length"), 3);
   EXPECT_EQ(value_of(run(list_of(spec_of(server), "nothing")), "length"), 0);
-  expect_verdict(run(list_of(spec_of(server), "text")), Status::unknown, Reason::config,
+  expect_verdict(run(list_of(spec_of(server), "text")), Status::critical, Reason::protocol,
                  Phase::transfer);
 }
 

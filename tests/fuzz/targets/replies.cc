@@ -2,12 +2,16 @@
 //
 // The first byte says which.
 #include <algorithm>
+#include <cmath>
 
 #include "common/probe_yaml.h"
 #include "probes/expect.h"
 #include "probes/http.h"
 #include "probes/postgres_wire.h"
 #include "probes/redis.h"
+#include "probes/redis_info.h"
+#include "probes/redis_queue.h"
+#include "probes/resp.h"
 #include "probes/url.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -16,12 +20,56 @@ namespace {
 
 constexpr std::size_t kPrefixesMax = 300;
 
+// One text for all that was read, so that two ways of reading can be compared.
+std::string text_of(const probes::RedisReply& reply) {
+  std::string text = reply.kind + std::to_string(reply.text.size()) + ":" + reply.text;
+  for (const probes::RedisReply& item : reply.items) text += text_of(item);
+  return text + ";";
+}
+
+std::string read_redis(probes::RedisReader& reader, std::string_view bytes, std::size_t piece) {
+  std::string text;
+  for (std::size_t at = 0; at < bytes.size(); at += piece) {
+    const bool good = reader.feed(bytes.substr(at, piece));
+    expect(good == reader.problem().empty(), "what is refused says why");
+    while (const auto reply = reader.take()) {
+      expect(std::string_view("+-:$*_").find(reply->kind) != std::string_view::npos,
+             "a reply has a kind");
+      text += text_of(*reply);
+      const auto group = probes::group_of(*reply, "g");
+      expect(!group || (std::isfinite(group->pending) && std::isfinite(group->lag.value_or(0))),
+             "what a group has is finite");
+      for (const auto& time :
+           {probes::time_of_server(*reply), probes::time_of_score(*reply, "milliseconds"),
+            probes::time_of_id(probes::first_id(*reply)),
+            probes::time_of_id(probes::oldest_pending(*reply))})
+        expect(std::isfinite(time.value_or(0)), "a time is finite");
+    }
+    if (!good) break;
+  }
+  return text;
+}
+
 void redis(std::string_view bytes) {
-  const auto reply = probes::parse_redis_line(bytes);
-  if (!reply) return expect(!reply.error().message.empty(), "an error says why");
-  expect(reply->kind == '+' || reply->kind == '-' || reply->kind == ':', "a reply has a kind");
-  const auto verdict = probes::judge_redis_error(reply->text);
-  expect(verdict.status != Status::ok, "an error is not fine");
+  probes::RedisReader whole;
+  probes::RedisReader slow;
+  const std::string at_once = read_redis(whole, bytes, std::max<std::size_t>(1, bytes.size()));
+  expect(at_once == read_redis(slow, bytes, 1), "pieces do not matter", at_once);
+  expect(whole.problem() == slow.problem(), "pieces do not matter", slow.problem());
+  expect(probes::judge_redis_error(bytes).status != Status::ok, "an error is not fine");
+}
+
+void redis_info(std::string_view bytes) {
+  const auto known = redis_values();
+  for (const NamedValue& value : probes::redis_values_of(bytes)) {
+    expect(std::find(known.begin(), known.end(), value.name) != known.end(), "a value is known");
+    expect(std::isfinite(value.value) && value.value >= 0, "a value is finite", value.name);
+  }
+  for (const char* role : {"", "master", "replica"}) {
+    const auto trouble = probes::judge_redis_role(bytes, role);
+    if (trouble)
+      expect(trouble->status != Status::ok && !trouble->evidence.empty(), "trouble is told");
+  }
 }
 
 // Bytes come as they come: a verdict on some of them stands when there are more.
@@ -74,6 +122,7 @@ void run(std::string_view input) {
   if (input.empty()) return;
   const std::string_view bytes = input.substr(1);
   if (input[0] == 'r') redis(bytes);
+  if (input[0] == 'i') redis_info(bytes);
   if (input[0] == 'p') postgres(bytes);
   if (input[0] == 'j') json(bytes);
   if (input[0] == 'u') url(bytes);

@@ -67,7 +67,9 @@ TEST_F(Redis, EveryNoHasAMeaning) {
            Case{"BUSY Redis is busy running a script", Status::critical, Reason::status},
            Case{"ERR max number of clients reached", Status::critical, Reason::status},
            Case{"ERR unknown command 'PING'", Status::critical, Reason::protocol},
-           Case{"WRONGTYPE Operation against a key", Status::unknown, Reason::config},
+           Case{"READONLY You can't write against a read only replica.", Status::critical,
+                Reason::status},
+           Case{"WRONGTYPE Operation against a key", Status::critical, Reason::protocol},
            Case{"MOVED 3999 127.0.0.1:6381", Status::unknown, Reason::config},
        }) {
     const probes::RedisVerdict verdict = probes::judge_redis_error(each.error);
@@ -131,6 +133,81 @@ TEST_F(Redis, PasswordIsNeverShown) {
   EXPECT_EQ(result.evidence, "WRONGPASS not '***'");
   EXPECT_THAT(trace, HasSubstr("connected to 127.0.0.1"));
   EXPECT_THAT(trace, Not(HasSubstr("hunter22")));
+}
+
+// A server that is full says so at once, and has closed before it is asked.
+TEST_F(Redis, WhyItWasClosedIsHeard) {
+  const testing::TempDir folder;
+  Script full;
+  full.greeting = "-ERR max number of clients reached\r\n";
+  const ScriptedServer server(io_, {full});
+  RedisSpec spec = spec_of(server);
+  spec.info = true;  // more questions than answers
+  RedisSpec authenticating = spec;
+  authenticating.password_file = secret_file(folder, "secret");
+
+  for (const RedisSpec& each : {spec, authenticating}) {
+    const Observation result = run_probe(io_, each);
+    expect_verdict(result, Status::critical, Reason::status, Phase::transfer);
+    EXPECT_EQ(result.evidence, "ERR max number of clients reached");
+  }
+}
+
+const char* const kPingInfo = "*1\r\n$4\r\nPING\r\n*1\r\n$4\r\nINFO\r\n";
+
+std::string bulk(const std::string& text) {
+  return "$" + std::to_string(text.size()) + "\r\n" + text + "\r\n";
+}
+
+TEST_F(Redis, InfoYieldsValues) {
+  const ScriptedServer server(
+      io_, {{{{kPingInfo, "+PONG\r\n" + bulk("# Clients\r\nconnected_clients:3\r\nmaxclients:12\r\n"
+                                             "role:master\r\n")}},
+             Script::End::close}});
+  RedisSpec spec = spec_of(server);
+  spec.info = true;
+
+  const Observation result = run_probe(io_, spec);
+
+  expect_ok(result);
+  EXPECT_EQ(testing::value_of(result, "connected_clients"), 3);
+  EXPECT_EQ(testing::value_of(result, "clients_share"), 25);
+}
+
+TEST_F(Redis, WhoLoadsTellsValuesAllTheSame) {
+  const ScriptedServer server(
+      io_, {{{{kPingInfo, "-LOADING Redis is loading\r\n" + bulk("role:slave\nused_memory:7\n")}},
+             Script::End::close}});
+  RedisSpec spec = spec_of(server);
+  spec.role = "replica";
+
+  const Observation result = run_probe(io_, spec);
+
+  expect_verdict(result, Status::critical, Reason::status, Phase::transfer);
+  EXPECT_EQ(result.evidence, "LOADING Redis is loading");
+  EXPECT_EQ(testing::value_of(result, "used_memory"), 7);
+}
+
+TEST_F(Redis, InfoMayBeRefused) {
+  const ScriptedServer server(
+      io_, {{{{kPingInfo, "+PONG\r\n-NOPERM no 'info'\r\n"}}, Script::End::close}});
+  RedisSpec spec = spec_of(server);
+  spec.role = "master";
+
+  expect_verdict(run_probe(io_, spec), Status::critical, Reason::auth, Phase::transfer);
+}
+
+TEST_F(Redis, MissingClientCertificateIsOurFault) {
+  const ScriptedServer server(io_, {{{}, Script::End::hold}});
+  RedisSpec spec = spec_of(server);
+  spec.tls = TlsSpec{};
+  spec.tls->certificate_file = "/nonexistent/a.crt";
+  spec.tls->key_file = "/nonexistent/a.key";
+
+  const Observation result = run_probe(io_, spec);
+
+  expect_verdict(result, Status::unknown, Reason::config, Phase::tls);
+  EXPECT_THAT(result.evidence, HasSubstr("/nonexistent/a.crt"));
 }
 
 TEST_F(Redis, MissingSecretIsOurFault) {

@@ -48,7 +48,12 @@ PostgresSpec a_postgres_spec() {
 }
 
 RedisSpec a_redis_spec() {
-  return {"cache", 6380, "probe", "/etc/pw"};
+  return {"cache",   6380, "probe", "/etc/pw", TlsSpec{false, "/ca", "c", "/a.crt", "/a.key"},
+          "replica", true};
+}
+
+QueueSpec::RabbitMq a_rabbitmq() {
+  return {"mq", 5671, "shop", "probe", "/etc/pw", TlsSpec{true, "", "mq.example"}, "jobs"};
 }
 
 TcpSpec a_tcp_spec() {
@@ -113,9 +118,20 @@ Batch a_batch() {
 }
 
 TEST(WireSpec, EveryKindArrivesAsItWasSent) {
-  const QueueSpec queues[] = {{QueueSpec::RedisList{a_redis_spec(), "jobs"}, 5, 10},
+  const QueueSpec queues[] = {{QueueSpec::RedisKey{a_redis_spec(), "jobs"}, 5, 10},
                               {QueueSpec::HttpJson{an_http_spec(), "body.n"}, {}, 10},
                               {QueueSpec::SqlCount{a_postgres_spec()}, 5, {}}};
+  for (const auto& source : {QueueSpec::RedisKey{RedisSpec{}, "jobs", "stream", "g"},
+                             QueueSpec::RedisKey{a_redis_spec(), "jobs", "zset", "", "seconds"},
+                             QueueSpec::RedisKey{RedisSpec{}, "jobs", "set"}}) {
+    const auto back = from_proto(to_proto(a_spec(QueueSpec{source, {}, {}})));
+    ASSERT_TRUE(back) << back.error().message;
+    EXPECT_EQ(*back, a_spec(QueueSpec{source, {}, {}}));
+  }
+  const auto rabbitmq = from_proto(to_proto(a_spec(QueueSpec{a_rabbitmq(), {}, {}})));
+  ASSERT_TRUE(rabbitmq) << rabbitmq.error().message;
+  EXPECT_EQ(*rabbitmq, a_spec(QueueSpec{a_rabbitmq(), {}, {}}));
+
   const KindSpec kinds[] = {an_http_spec(), a_postgres_spec(), a_redis_spec(),
                             queues[0],      queues[1],         queues[2],
                             a_tcp_spec(),   a_dns_spec(),      an_icmp_spec()};
@@ -209,6 +225,7 @@ void expect_refused(const ProbeSpec& good, const std::vector<SpecRule>& rules) {
 }
 
 TEST(WireSpec, RefusesWhatBreaksARule) {
+  const auto tls = [](auto& m) -> v1::TlsSpec& { return *m.mutable_redis()->mutable_tls(); };
   expect_refused(
       a_spec(a_redis_spec()),
       {{"ProbeSpec.kind", [](auto& m) { m.clear_kind(); }},
@@ -224,7 +241,14 @@ TEST(WireSpec, RefusesWhatBreaksARule) {
        {"RedisSpec.port", [](auto& m) { m.mutable_redis()->set_port(0); }},
        {"RedisSpec.port", [](auto& m) { m.mutable_redis()->set_port(65536); }},
        {"RedisSpec.username", [](auto& m) { m.mutable_redis()->set_username("a\r\nb"); }},
-       {"RedisSpec.password_file", [](auto& m) { m.mutable_redis()->set_password_file("a/b"); }}});
+       {"RedisSpec.password_file", [](auto& m) { m.mutable_redis()->set_password_file("a/b"); }},
+       {"RedisSpec.role", [](auto& m) { m.mutable_redis()->set_role("slave"); }},
+       {"RedisSpec.tls", [](auto& m) { m.mutable_redis()->set_host("/run/redis.sock"); }},
+       {"TlsSpec.ca_file", [&](auto& m) { tls(m).set_ca_file("ca"); }},
+       {"TlsSpec.server_name", [&](auto& m) { tls(m).set_server_name("a\nb"); }},
+       {"TlsSpec.certificate_file", [&](auto& m) { tls(m).set_certificate_file("a"); }},
+       {"TlsSpec.key_file", [&](auto& m) { tls(m).clear_certificate_file(); }},
+       {"TlsSpec.key_file", [&](auto& m) { tls(m).set_key_file("a"); }}});
 }
 
 TEST(WireSpec, RefusesWhatNoProbeMaySay) {
@@ -368,13 +392,42 @@ TEST(WireSpec, RefusesPostgresAndQueuesThatBreakARule) {
   const auto nan = std::numeric_limits<double>::quiet_NaN();
   const auto queue = [](auto& m) -> v1::QueueSpec& { return *m.mutable_queue(); };
   expect_refused(
-      a_spec(QueueSpec{QueueSpec::RedisList{a_redis_spec(), "jobs"}, 5, 10}),
+      a_spec(QueueSpec{QueueSpec::RedisKey{a_redis_spec(), "jobs"}, 5, 10}),
       {{"QueueSpec.source", [&](auto& m) { queue(m).clear_source(); }},
        {"QueueSpec.redis_list.key", [&](auto& m) { queue(m).mutable_redis_list()->clear_key(); }},
        {"QueueSpec.http_json.length", [&](auto& m) { queue(m).mutable_http_json(); }},
        {"PostgresSpec.host", [&](auto& m) { queue(m).mutable_sql_count(); }},
        {"QueueSpec.warning", [&](auto& m) { queue(m).set_warning(nan); }},
        {"QueueSpec.critical", [&](auto& m) { queue(m).set_critical(nan); }}});
+}
+
+TEST(WireSpec, RefusesAQueueThatBreaksARule) {
+  const auto key = [](auto& m) -> auto& {
+    return *m.mutable_queue()->mutable_redis_key();
+  };
+  expect_refused(a_spec(QueueSpec{QueueSpec::RedisKey{RedisSpec{}, "jobs", "stream", "g"}, {}, {}}),
+                 {{"QueueSpec.redis_key.key", [&](auto& m) { key(m).clear_key(); }},
+                  {"QueueSpec.redis_key.type", [&](auto& m) { key(m).set_type("list"); }},
+                  {"QueueSpec.redis_key.type", [&](auto& m) { key(m).set_type("hash"); }},
+                  {"QueueSpec.redis_key.group", [&](auto& m) { key(m).set_type("set"); }},
+                  {"QueueSpec.redis_key.score", [&](auto& m) { key(m).set_score("seconds"); }},
+                  {"RedisSpec.host", [&](auto& m) { key(m).mutable_redis()->clear_host(); }}});
+  expect_refused(
+      a_spec(QueueSpec{QueueSpec::RedisKey{RedisSpec{}, "jobs", "zset", "", "seconds"}, {}, {}}),
+      {{"QueueSpec.redis_key.score", [&](auto& m) { key(m).set_score("hours"); }}});
+  const auto rabbitmq = [](auto& m) -> auto& {
+    return *m.mutable_queue()->mutable_rabbitmq();
+  };
+  expect_refused(
+      a_spec(QueueSpec{a_rabbitmq(), {}, {}}),
+      {{"QueueSpec.rabbitmq.host", [&](auto& m) { rabbitmq(m).set_host("/run/mq"); }},
+       {"QueueSpec.rabbitmq.host", [&](auto& m) { rabbitmq(m).clear_host(); }},
+       {"QueueSpec.rabbitmq.port", [&](auto& m) { rabbitmq(m).set_port(0); }},
+       {"QueueSpec.rabbitmq.vhost", [&](auto& m) { rabbitmq(m).set_vhost(std::string(256, 'v')); }},
+       {"QueueSpec.rabbitmq.user", [&](auto& m) { rabbitmq(m).set_user("a\nb"); }},
+       {"QueueSpec.rabbitmq.password_file", [&](auto& m) { rabbitmq(m).set_password_file("x"); }},
+       {"QueueSpec.rabbitmq.queue", [&](auto& m) { rabbitmq(m).clear_queue(); }},
+       {"TlsSpec.ca_file", [&](auto& m) { rabbitmq(m).mutable_tls()->set_ca_file("ca"); }}});
 }
 
 TEST(WireSpec, RefusesTcpThatBreaksARule) {
