@@ -334,6 +334,67 @@ std::string PostgresServer::sql(const std::string& statements) const {
                       "postgres", "-c", statements});
 }
 
+// --- RabbitMQ ------------------------------------------------------------------------------------
+
+RabbitServer::RabbitServer(const std::string& certificate, const std::string& key,
+                           const std::string& ca) {
+  write_configuration(certificate, key, ca);
+  const std::string epmd_port = std::to_string(epmd_port_);
+  epmd_.start({"epmd", "-port", epmd_port, "-address", "127.0.0.1"}, folder_ / "epmd.log");
+  wait_until([this] { return answers_tcp(epmd_port_); }, epmd_, folder_ / "epmd.log", "epmd");
+  process_.start(
+      {"env", "HOME=" + folder_.path(), "RABBITMQ_ALLOW_INPUT=1", "ERL_EPMD_PORT=" + epmd_port,
+       "RABBITMQ_NODENAME=test" + std::to_string(port_) + "@localhost",
+       "RABBITMQ_DIST_PORT=" + std::to_string(node_port_),
+       "RABBITMQ_CONFIG_FILE=" + (folder_ / "rabbitmq.conf"), "RABBITMQ_CONF_ENV_FILE=/dev/null",
+       "RABBITMQ_ENABLED_PLUGINS_FILE=" + (folder_ / "plugins"),
+       "RABBITMQ_MNESIA_BASE=" + (folder_ / "mnesia"), "RABBITMQ_LOG_BASE=" + folder_.path(),
+       "RABBITMQ_PID_FILE=" + (folder_ / "pid"), "RABBITMQ_SCHEMA_DIR=" + (folder_ / "schema"),
+       "RABBITMQ_GENERATED_CONFIG_DIR=" + (folder_ / "config"),
+       "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=-noinput +S 1:1 +sbwt none "
+       "-kernel inet_dist_use_interface {127,0,0,1}",
+       "/usr/lib/rabbitmq/bin/rabbitmq-server"},
+      folder_ / "log");
+  const auto ready = [this, tls = !certificate.empty()] {
+    return answers_tcp(api_port_) && answers_tcp(port_) && (!tls || answers_tcp(tls_port_));
+  };
+  wait_until(ready, process_, folder_ / "log", "rabbitmq-server");
+}
+
+void RabbitServer::write_configuration(const std::string& certificate, const std::string& key,
+                                       const std::string& ca) const {
+  write_file(folder_ / "plugins", "[rabbitmq_management].\n");
+  write_file(folder_ / "definitions.json", R"({
+"users": [{"name": "firebreak", "password": "right", "tags": "administrator"},
+          {"name": "nobody", "password": "right", "tags": ""}],
+"vhosts": [{"name": "/"}, {"name": "other"}],
+"permissions": [
+  {"user": "firebreak", "vhost": "/", "configure": ".*", "write": ".*", "read": ".*"},
+  {"user": "nobody", "vhost": "/", "configure": "^$", "write": "^$", "read": "^$"}],
+"queues": [{"name": "jobs", "vhost": "/", "durable": true, "auto_delete": false, "arguments": {}}]
+})");
+  std::ostringstream text;
+  text << "listeners.tcp.1 = 127.0.0.1:" << port_ << "\nmanagement.tcp.ip = 127.0.0.1\n"
+       << "management.tcp.port = " << api_port_ << "\nload_definitions = " << folder_.path()
+       << "/definitions.json\nlog.console = true\nlog.file = false\n";
+  if (!certificate.empty())
+    text << "listeners.ssl.1 = 127.0.0.1:" << tls_port_
+         << "\nssl_options.certfile = " << certificate << "\nssl_options.keyfile = " << key
+         << "\nssl_options.cacertfile = " << ca << "\n";
+  write_file(folder_ / "rabbitmq.conf", text.str());
+}
+
+std::string RabbitServer::api(const std::string& path) const {
+  return "http://127.0.0.1:" + std::to_string(api_port_) + "/api/" + path;
+}
+
+void RabbitServer::publish(const std::string& queue) const {
+  run_program({"curl", "-sf", "-u", "firebreak:right", "-H", "Content-Type: application/json", "-d",
+               R"({"properties": {}, "routing_key": ")" + queue +
+                   R"(", "payload": "x", "payload_encoding": "string"})",
+               api("exchanges/%2F/amq.default/publish")});
+}
+
 // --- nginx ---------------------------------------------------------------------------------------
 
 NginxServer::NginxServer(std::string locations, std::string certificate, std::string key)

@@ -115,6 +115,39 @@ class PostgresServer {
   ServerProcess process_;
 };
 
+// RabbitMQ with its management API, an epmd of its own and one queue, `jobs`. Slow to start: one
+// for many tests. Users firebreak (who may do all on vhost "/") and nobody (who may do nothing
+// there), both with the password "right"; a vhost `other` that nobody may enter.
+class RabbitServer {
+ public:
+  // With a certificate, key and authority (PEM files) it also listens for TLS, on tls_port().
+  explicit RabbitServer(const std::string& certificate = "", const std::string& key = "",
+                        const std::string& ca = "");
+
+  [[nodiscard]] std::uint16_t port() const { return port_; }
+  [[nodiscard]] std::uint16_t tls_port() const { return tls_port_; }
+  // Of the management API: api("queues/%2F/jobs").
+  [[nodiscard]] std::string api(const std::string& path) const;
+  void publish(const std::string& queue) const;  // one message
+
+  void freeze() { process_.freeze(); }
+  void thaw() { process_.thaw(); }
+  void kill() { process_.kill(); }
+
+ private:
+  void write_configuration(const std::string& certificate, const std::string& key,
+                           const std::string& ca) const;
+
+  TempDir folder_;
+  std::uint16_t port_ = free_port();
+  std::uint16_t tls_port_ = free_port();
+  std::uint16_t api_port_ = free_port();
+  std::uint16_t node_port_ = free_port();
+  std::uint16_t epmd_port_ = free_port();
+  ServerProcess epmd_;  // in the foreground: the one that RabbitMQ would start stays for ever
+  ServerProcess process_;
+};
+
 class NginxServer {
  public:
   // `locations` are the directives of its one server; by default it serves the files of www().
