@@ -254,7 +254,7 @@ class Agent::Impl {
     const Instant at = now();
     for (const DueRun& run : schedule_.take_due(at)) {
       prober_->start(*run.spec, [this, run, at](Observation observation) {
-        const bool is_known = schedule_.believed(run.key) == Status::critical;
+        const bool is_known = schedule_.believed(run.key) == observation.status;
         lookout_->judge(
             {*run.spec, at, is_known}, std::move(observation),
             [this, id = run.id, at](Observation seen) { finish(id, at, std::move(seen)); });

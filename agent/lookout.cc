@@ -100,8 +100,7 @@ class Lookout::Impl {
   }
 
   void judge(const Run& run, Observation observation, std::function<void(Observation)> done) {
-    if (!probes::could_be_own_network(run.spec.kind, observation))
-      return done(std::move(observation));
+    if (!probes::could_be_own_network(run.spec, observation)) return done(std::move(observation));
     note_link();
     Held held{{run.began, now(), run.is_known}, std::move(observation), std::move(done)};
     if (decide(held)) return;
@@ -146,14 +145,15 @@ class Lookout::Impl {
   }
 
   void excuse(Observation& observation) const {
-    const std::string reason = to_string(observation.reason);
+    const std::string reason =
+        observation.reason == Reason::none ? "" : std::string(to_string(observation.reason)) + ", ";
     observation.status = Status::unknown;
     observation.reason = Reason::prober;
     observation.values.clear();
     observation.evidence = to_valid_utf8(
         (blind_since() ? "this agent is blind, none of its anchors answers: " + asked_in_vain_
                        : "this agent was blind until a moment ago") +
-            "; it saw: " + reason + ", " + observation.evidence,
+            "; it saw: " + reason + observation.evidence,
         limits::kEvidenceBytesMax);
   }
 

@@ -41,7 +41,7 @@ class Lookout {
   struct Run {
     const ProbeSpec& spec;
     Instant began;
-    bool is_known = false;  // the probe was critical before
+    bool is_known = false;  // it has the status that was believed before
   };
   // Calls `done` once, with the observation or with what is to be said instead of it: at once, or
   // when an anchor has answered or all of them have been silent, kAnchorPatience later at

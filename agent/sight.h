@@ -29,7 +29,7 @@ enum class Verdict {
 struct Silence {
   Instant began;  // of the run
   Instant ended;
-  bool is_known = false;  // the probe was critical already: it decides nothing new
+  bool is_known = false;  // the probe's verdict is so already: it decides nothing new
 };
 
 class Sight {

@@ -49,12 +49,13 @@ bool is_address(const std::string& host) {
   return numeric_address(host).has_value();
 }
 
-bool could_be_own_network(const KindSpec& kind, const Observation& observation) {
-  if (observation.status != Status::critical) return false;
-  const bool is_silence = observation.reason == Reason::timeout ||
-                          observation.reason == Reason::unreachable ||
-                          observation.reason == Reason::dns;
-  return is_silence && std::visit(Elsewhere{}, kind);
+bool could_be_own_network(const ProbeSpec& spec, const Observation& observation) {
+  const Reason reason = observation.reason;
+  const bool is_silence =
+      observation.status == Status::critical &&
+      (reason == Reason::timeout || reason == Reason::unreachable || reason == Reason::dns);
+  const bool is_wanted_failure = spec.invert && observation.status == Status::ok;
+  return (is_silence || is_wanted_failure) && std::visit(Elsewhere{}, spec.kind);
 }
 
 class Names::Impl {

@@ -23,8 +23,9 @@ bool is_this_host(const std::string& host);
 bool is_address(const std::string& host);
 
 // A failure that comes just so when the prober's own network is gone: another host was to be
-// reached, and nothing at all was heard of it. What proves that somebody answered is none.
-bool could_be_own_network(const KindSpec& kind, const Observation& observation);
+// reached, and nothing at all was heard of it. What proves that somebody answered is none. A probe
+// that is inverted and well has seen some failure: it counts as silence.
+bool could_be_own_network(const ProbeSpec& spec, const Observation& observation);
 
 // Names to addresses, as probes look them up. Belongs to the thread that runs `io`.
 class Names {

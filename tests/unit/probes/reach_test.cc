@@ -30,7 +30,8 @@ HttpSpec http(const std::string& url) {
 }
 
 TEST(Reach, OnlySilenceOfAnotherHostCouldBeOurOwnNetwork) {
-  const KindSpec remote = http("https://api.example.com/health");
+  ProbeSpec remote;
+  remote.kind = http("https://api.example.com/health");
 
   for (const Reason reason : {Reason::timeout, Reason::unreachable, Reason::dns})
     EXPECT_TRUE(could_be_own_network(remote, failed(reason))) << to_string(reason);
@@ -42,7 +43,9 @@ TEST(Reach, OnlySilenceOfAnotherHostCouldBeOurOwnNetwork) {
 
 TEST(Reach, ProbesOfThisHostAreNeverExcused) {
   const auto excused = [](const KindSpec& kind) {
-    return could_be_own_network(kind, failed(Reason::timeout));
+    ProbeSpec spec;
+    spec.kind = kind;
+    return could_be_own_network(spec, failed(Reason::timeout));
   };
   for (const char* url : {"http://localhost:8080/", "http://127.0.0.1/", "http://127.8.8.8/",
                           "http://[::1]/", "http://api.localhost/"})
@@ -57,6 +60,15 @@ TEST(Reach, ProbesOfThisHostAreNeverExcused) {
   EXPECT_TRUE(excused(DnsSpec{}));        // the host's own name servers ask others
   EXPECT_FALSE(excused(ExecSpec{}));
   EXPECT_FALSE(excused(HostSpec{}));
+}
+
+TEST(Reach, AnInvertedProbeThatIsWellMayOnlyBeBlind) {
+  ProbeSpec spec;
+  spec.kind = http("http://closed.example/");
+  EXPECT_FALSE(could_be_own_network(spec, failed(Reason::none, Status::ok)));
+  spec.invert = true;
+  EXPECT_TRUE(could_be_own_network(spec, failed(Reason::none, Status::ok)));
+  EXPECT_FALSE(could_be_own_network(spec, failed(Reason::status)));  // it answered
 }
 
 TEST(Reach, KnowsThisHostsOwnAddresses) {
