@@ -55,7 +55,7 @@ TEST(Reach, ProbesOfThisHostAreNeverExcused) {
   EXPECT_FALSE(excused(redis));
   redis.host = "cache.example";
   EXPECT_TRUE(excused(redis));
-  EXPECT_TRUE(excused(QueueSpec{QueueSpec::RedisList{redis, "q"}, {}, {}}));
+  EXPECT_TRUE(excused(QueueSpec{QueueSpec::RedisKey{redis, "q"}, {}, {}}));
   EXPECT_FALSE(excused(PostgresSpec{}));  // localhost
   EXPECT_TRUE(excused(DnsSpec{}));        // the host's own name servers ask others
   EXPECT_FALSE(excused(ExecSpec{}));
