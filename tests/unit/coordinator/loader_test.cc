@@ -343,7 +343,7 @@ const Malformed kMalformedProbes[] = {
     {"{http: \"http://h/\", redis: \"h:1\"}", "5:30", "has both"},
     {"{redis: \"h:99999\"}", "5:18", "not a port"},
     {"{postgres: {expect: \"value == 1\"}}", "5:22", "no 'query'"},
-    {"{queue: {redis: \"h:1\"}}", "5:11", "needs 'list'"},
+    {"{queue: {redis: \"h:1\"}}", "5:11", "needs one of list, stream, zset or set"},
     {"{queue: {postgres: {host: h}}}", "5:19", "needs a 'query'"},
     {"{http: \"http://h/\", every: 1ms}", "5:37", "100ms"},
     {"{http: \"http://h/\", timeout: 2h}", "5:39", "5m"},
@@ -557,7 +557,6 @@ TEST(LoadPolicy, OneMistakeHidesNoOther) {
       "services.yaml:12:36 every",     //
       "services.yaml:12:55",           // timeout
       "services.yaml:13:7 queue",      // probe's name
-      "services.yaml:13:15",           // list
       "services.yaml:13:37 list",      //
       "services.yaml:16:53 attempts",  //
       "services.yaml:18:32 parameters",
