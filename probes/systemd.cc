@@ -120,8 +120,9 @@ Awaitable<bool> drive(Attempt& attempt, sd_bus* bus, std::vector<Question>& ques
     const int worked = sd_bus_process(bus, nullptr);
     if (worked < 0) co_return attempt.unknown(Reason::unreachable, "D-Bus: " + text_of(worked));
     if (attempt.is_over()) co_return attempt.fail_timeout("no answer of systemd");
-    if (worked > 0) continue;
+    // Before what is still to be processed: it may be the last answer.
     if (attempt.phase() == Phase::connect && sd_bus_is_ready(bus) > 0) attempt.enter(Phase::query);
+    if (worked > 0) continue;
     const int events = sd_bus_get_events(bus);
     if (events < 0) co_return attempt.unknown(Reason::unreachable, "D-Bus: " + text_of(events));
     if (!co_await wait_for_bus(attempt, descriptor, events)) co_return false;
