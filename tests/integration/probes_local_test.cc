@@ -1,5 +1,7 @@
 // Probes of the agent's own host: real plugins, a real D-Bus, the real /proc.
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <systemd/sd-bus.h>
 #include <unistd.h>
 
@@ -15,6 +17,7 @@
 #include <gtest/gtest.h>
 #include <boost/asio/io_context.hpp>
 
+#include "common/fd.h"
 #include "common/limits.h"
 #include "probes/checks.h"
 #include "probes/run.h"
@@ -223,6 +226,15 @@ TEST(HostProbe, SaysWhatAHostDoesNotTell) {
 
 // --- systemd -------------------------------------------------------------------------------------
 
+// The file is there before anybody listens.
+bool is_listening(const std::string& path) {
+  const Fd one(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  path.copy(address.sun_path, sizeof address.sun_path - 1);
+  return ::connect(one.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+}
+
 // A private message bus, and something on it that answers as systemd.
 class FakeSystemd {
  public:
@@ -239,7 +251,7 @@ class FakeSystemd {
            "user=\"*\"/></policy></busconfig>\n";
     bus_.start({"dbus-daemon", "--nofork", "--config-file=" + (folder_ / "bus.conf")},
                folder_ / "log");
-    while (::access(socket().c_str(), F_OK) != 0 && !bus_.has_ended()) std::this_thread::yield();
+    while (!is_listening(socket()) && !bus_.has_ended()) std::this_thread::yield();
   }
   ~FakeSystemd() { stop_serving(); }
   FakeSystemd(const FakeSystemd&) = delete;
