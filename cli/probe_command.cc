@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <array>
 #include <boost/asio/io_context.hpp>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
@@ -14,6 +15,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <sstream>
 #include <thread>
 
 #include "cli/commands.h"
@@ -673,6 +675,50 @@ void add_grpc(CLI::App& group, Context& context) {
   });
 }
 
+struct Example {
+  const char* command;  // below `probe`
+  const char* lines;    // each "arguments", one a line
+};
+
+constexpr std::array<Example, 15> kExamples{{
+    {"http",
+     "https://shop.example.com/health --expect-status 2xx --limit-warning latency=0.5\n"
+     "https://api.example.com/test --method POST --body '{}' --expect 'body.ok == true'"},
+    {"postgres",
+     "db:5432\ndb --user shop --query 'SELECT count(*) FROM jobs' --expect 'value < 100'"},
+    {"redis", "cache:6379\ncache --role replica --limit-critical replication_lag=10"},
+    {"tcp",
+     "mail:25 --starttls smtp --certificate-warning-days 21\n"
+     "cache:6379 --send $'PING\\r\\n' --expect +PONG\n"
+     "db:5432 --invert"},
+    {"dns", "www.example.com --type AAAA --server ns.example.com"},
+    {"icmp", "gateway --packets 5 --loss-critical 50"},
+    {"exec", "disk --parameters path=/var"},
+    {"systemd", "nginx.service"},
+    {"host", "--disks /var --critical disk_used=95"},
+    {"prometheus",
+     "http://prometheus:9090 --query 'up == 0' --empty ok\n"
+     "http://app:8080/metrics --metric 'http_errors_total{code=\"500\"}'"},
+    {"grpc", "api:50051 --service shop.v1.Shop --tls"},
+    {"queue redis", "cache --list jobs --critical 100\ncache --stream orders --group mailer"},
+    {"queue rabbitmq", "mq --queue jobs --warning 100"},
+    {"queue http", "https://mail.example.com/queue --length body.waiting --critical 100"},
+    {"queue postgres", "db --query 'SELECT count(*) FROM jobs' --critical 100"},
+}};
+
+void add_examples(CLI::App& group) {
+  for (const Example& example : kExamples) {
+    CLI::App* command = &group;
+    std::istringstream names(example.command);
+    for (std::string name; names >> name;) command = command->get_subcommand(name);
+    std::string text = "Examples:";
+    std::istringstream lines(example.lines);
+    for (std::string line; std::getline(lines, line);)
+      text.append("\n  firebreak probe ").append(example.command).append(" ").append(line);
+    command->footer(text + "\n\nExit codes: 0 ok, 1 warning, 2 critical, 3 unknown.");
+  }
+}
+
 }  // namespace
 
 void add_probe_command(CLI::App& app, Context& context) {
@@ -689,6 +735,7 @@ void add_probe_command(CLI::App& app, Context& context) {
   add_host(*group, context);
   add_prometheus(*group, context);
   add_grpc(*group, context);
+  add_examples(*group);
 }
 
 }  // namespace firebreak::cli
