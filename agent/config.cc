@@ -1,8 +1,6 @@
 // Reads agent.yaml; every mistake is shown with its place at once.
 #include "agent/config.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <sys/un.h>
 
 #include <algorithm>
@@ -14,6 +12,7 @@
 
 #include "common/file.h"
 #include "common/limits.h"
+#include "common/probe_spec.h"
 #include "common/text.h"
 #include "common/tls_yaml.h"
 #include "common/yaml.h"
@@ -106,9 +105,8 @@ std::map<std::string, std::string> read_labels(const yaml::Node& node, yaml::Pro
 
 bool is_host(std::string_view text) {
   const std::string host(text);
-  in6_addr ignored{};
   return (host.find(':') == std::string::npos && is_address(host + ":1")) ||
-         ::inet_pton(AF_INET6, host.c_str(), &ignored) == 1;
+         firebreak::is_address(host);
 }
 
 void read_anchor(const yaml::Node& node, yaml::Problems& problems, std::vector<Anchor>& anchors) {

@@ -13,6 +13,7 @@
 #include "common/file.h"
 #include "common/limits.h"
 #include "common/log.h"
+#include "common/probe_spec.h"
 #include "common/text.h"
 #include "probes/reach.h"
 #include "probes/run.h"
@@ -245,7 +246,7 @@ class Lookout::Impl {
 
   void look_up_names() {
     for (Known& known : known_) {
-      if (probes::is_address(known.anchor.host)) {
+      if (is_address(known.anchor.host)) {
         known.addresses = {known.anchor.host};
         continue;
       }

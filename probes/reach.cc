@@ -45,10 +45,6 @@ bool is_this_host(const std::string& host) {
   return ::gethostname(own.data(), own.size() - 1) == 0 && host == own.data();
 }
 
-bool is_address(const std::string& host) {
-  return numeric_address(host).has_value();
-}
-
 bool could_be_own_network(const ProbeSpec& spec, const Observation& observation) {
   const Reason reason = observation.reason;
   const bool is_silence =

@@ -20,7 +20,6 @@ namespace firebreak::probes {
 // own addresses, a path. A name that is none of these counts as another host's, and nobody is asked
 // what it means.
 bool is_this_host(const std::string& host);
-bool is_address(const std::string& host);
 
 // A failure that comes just so when the prober's own network is gone: another host was to be
 // reached, and nothing at all was heard of it. What proves that somebody answered is none. A probe

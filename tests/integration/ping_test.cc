@@ -12,6 +12,7 @@
 #include <boost/asio/io_context.hpp>
 
 #include "probes/run.h"
+#include "tests/integration/run.h"
 #include "tests/support/servers.h"
 #include "tests/unit/probes/verdict.h"
 
@@ -22,6 +23,7 @@ using std::chrono::milliseconds;
 using testing::expect_ok;
 using testing::expect_verdict;
 using ::testing::HasSubstr;
+using testing::run;
 using testing::run_program;
 using testing::value_of;
 
@@ -53,19 +55,6 @@ class OwnNetwork : public ::testing::Environment {
 };
 
 const auto* const kNetwork = ::testing::AddGlobalTestEnvironment(new OwnNetwork);
-
-Observation run(const IcmpSpec& icmp, Duration timeout = std::chrono::seconds(30)) {
-  boost::asio::io_context io;
-  Prober prober(io);
-  ProbeSpec spec;
-  spec.kind = icmp;
-  spec.timeout = timeout;
-  std::optional<Observation> result;
-  prober.start(spec, [&result](Observation observation) { result = std::move(observation); });
-  while (!result && io.run_one() > 0) {
-  }
-  return result.value();
-}
 
 IcmpSpec ping_of(const std::string& host) {
   IcmpSpec spec;

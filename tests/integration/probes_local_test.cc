@@ -21,6 +21,7 @@
 #include "common/limits.h"
 #include "probes/checks.h"
 #include "probes/run.h"
+#include "tests/integration/run.h"
 #include "tests/support/servers.h"
 #include "tests/support/temp_dir.h"
 #include "tests/unit/probes/verdict.h"
@@ -32,21 +33,9 @@ using namespace std::chrono_literals;
 using testing::expect_ok;
 using testing::expect_verdict;
 using ::testing::HasSubstr;
+using testing::run_with;
 using testing::TempDir;
 using testing::value_of;
-
-Observation run_with(const ProberOptions& options, const KindSpec& kind, Duration timeout = 30s) {
-  boost::asio::io_context io;
-  Prober prober(io, options);
-  ProbeSpec spec;
-  spec.kind = kind;
-  spec.timeout = timeout;
-  std::optional<Observation> result;
-  prober.start(spec, [&result](Observation observation) { result = std::move(observation); });
-  while (!result && io.run_one() > 0) {
-  }
-  return result.value();
-}
 
 // --- exec ----------------------------------------------------------------------------------------
 

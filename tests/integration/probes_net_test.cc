@@ -10,11 +10,10 @@
 #include <optional>
 #include <sstream>
 
-#include <boost/asio/io_context.hpp>
-
 #include "common/clock.h"
 #include "common/pki.h"
 #include "probes/run.h"
+#include "tests/integration/run.h"
 #include "tests/support/servers.h"
 #include "tests/support/temp_dir.h"
 #include "tests/unit/probes/verdict.h"
@@ -25,27 +24,14 @@ namespace {
 using testing::expect_ok;
 using testing::expect_verdict;
 using ::testing::HasSubstr;
+using testing::kBrief;
 using testing::NginxServer;
 using testing::OtherServer;
 using testing::PostgresServer;
 using testing::RedisServer;
+using testing::run;
 using testing::TempDir;
 using testing::value_of;
-
-constexpr auto kBrief = std::chrono::milliseconds(500);  // for a frozen server, who never answers
-
-Observation run(const KindSpec& kind, Duration timeout = std::chrono::seconds(30)) {
-  boost::asio::io_context io;
-  Prober prober(io);
-  ProbeSpec spec;
-  spec.kind = kind;
-  spec.timeout = timeout;
-  std::optional<Observation> result;
-  prober.start(spec, [&result](Observation observation) { result = std::move(observation); });
-  while (!result && io.run_one() > 0) {
-  }
-  return result.value();
-}
 
 TcpSpec to_port(std::uint16_t port, std::vector<TcpSpec::Step> dialogue = {}) {
   TcpSpec spec;

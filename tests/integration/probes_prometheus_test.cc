@@ -5,9 +5,8 @@
 #include <fstream>
 #include <optional>
 
-#include <boost/asio/io_context.hpp>
-
 #include "probes/run.h"
+#include "tests/integration/run.h"
 #include "tests/support/servers.h"
 #include "tests/unit/probes/verdict.h"
 
@@ -17,25 +16,12 @@ namespace {
 using testing::expect_ok;
 using testing::expect_verdict;
 using ::testing::HasSubstr;
+using testing::kBrief;
 using testing::NginxServer;
 using testing::OtherServer;
+using testing::run;
 using testing::TempDir;
 using testing::value_of;
-
-constexpr auto kBrief = std::chrono::milliseconds(500);  // for a frozen server, who never answers
-
-Observation run(const KindSpec& kind, Duration timeout = std::chrono::seconds(30)) {
-  boost::asio::io_context io;
-  Prober prober(io);
-  ProbeSpec spec;
-  spec.kind = kind;
-  spec.timeout = timeout;
-  std::optional<Observation> result;
-  prober.start(spec, [&result](Observation observation) { result = std::move(observation); });
-  while (!result && io.run_one() > 0) {
-  }
-  return result.value();
-}
 
 class RealPrometheus : public ::testing::Test {
  protected:

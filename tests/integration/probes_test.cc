@@ -6,11 +6,10 @@
 #include <memory>
 #include <optional>
 
-#include <boost/asio/io_context.hpp>
-
 #include "common/clock.h"
 #include "common/pki.h"
 #include "probes/run.h"
+#include "tests/integration/run.h"
 #include "tests/support/servers.h"
 #include "tests/support/temp_dir.h"
 #include "tests/unit/probes/verdict.h"
@@ -21,28 +20,15 @@ namespace {
 using testing::expect_ok;
 using testing::expect_verdict;
 using ::testing::HasSubstr;
+using testing::kBrief;
 using testing::NginxServer;
 using ::testing::Not;
 using testing::PostgresServer;
 using testing::RedisServer;
+using testing::run;
 using testing::secret_file;
 using testing::TempDir;
 using testing::value_of;
-
-constexpr auto kBrief = std::chrono::milliseconds(500);  // for a frozen server, who never answers
-
-Observation run(const KindSpec& kind, Duration timeout = std::chrono::seconds(30)) {
-  boost::asio::io_context io;
-  Prober prober(io);
-  ProbeSpec spec;
-  spec.kind = kind;
-  spec.timeout = timeout;
-  std::optional<Observation> result;
-  prober.start(spec, [&result](Observation observation) { result = std::move(observation); });
-  while (!result && io.run_one() > 0) {
-  }
-  return result.value();
-}
 
 // Frozen, killed, back again: what an operator wants to tell apart.
 template <class Server>

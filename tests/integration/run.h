@@ -1,6 +1,7 @@
 // One probe, as an agent runs it.
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <utility>
 
@@ -10,11 +11,13 @@
 
 namespace firebreak::testing {
 
-inline constexpr auto kBrief = std::chrono::milliseconds(500);  // for a frozen server
+// For a frozen server, who never answers.
+inline constexpr auto kBrief = std::chrono::milliseconds(500);
 
-inline Observation run(const KindSpec& kind, Duration timeout = std::chrono::seconds(30)) {
+inline Observation run_with(const ProberOptions& options, const KindSpec& kind,
+                            Duration timeout = std::chrono::seconds(30)) {
   boost::asio::io_context io;
-  Prober prober(io);
+  Prober prober(io, options);
   ProbeSpec spec;
   spec.kind = kind;
   spec.timeout = timeout;
@@ -23,6 +26,10 @@ inline Observation run(const KindSpec& kind, Duration timeout = std::chrono::sec
   while (!result && io.run_one() > 0) {
   }
   return result.value();
+}
+
+inline Observation run(const KindSpec& kind, Duration timeout = std::chrono::seconds(30)) {
+  return run_with({}, kind, timeout);
 }
 
 }  // namespace firebreak::testing

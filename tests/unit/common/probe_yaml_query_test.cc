@@ -10,18 +10,12 @@
 
 #include "common/probe_yaml.h"
 #include "proto/wire.h"
+#include "tests/unit/common/read_probe.h"
 
 namespace firebreak {
 namespace probe_yaml_query_test {
 
-std::optional<ProbeSpec> read(const std::string& text, yaml::Problems& problems) {
-  const auto document = yaml::parse("probe.yaml", text, problems);
-  if (!document) return std::nullopt;
-  yaml::MapReader reader(document->root(), "a probe", problems);
-  auto probe = read_probe(reader, problems);
-  reader.finish();
-  return problems.ok() ? probe : std::nullopt;
-}
+using testing::read;
 
 template <class Spec>
 Spec accepted(const std::string& text) {

@@ -10,18 +10,12 @@
 #include <firebreak/v1/probe.pb.h>
 
 #include "proto/wire.h"
+#include "tests/unit/common/read_probe.h"
 
 namespace firebreak {
 namespace {
 
-std::optional<ProbeSpec> read(const std::string& text, yaml::Problems& problems) {
-  const auto document = yaml::parse("probe.yaml", text, problems);
-  if (!document) return std::nullopt;
-  yaml::MapReader reader(document->root(), "a probe", problems);
-  auto probe = read_probe(reader, problems);
-  reader.finish();
-  return problems.ok() ? probe : std::nullopt;
-}
+using testing::read;
 
 std::string headers(std::size_t count) {
   std::string text = "http: {url: 'http://h/', headers: {";
