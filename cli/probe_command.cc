@@ -297,12 +297,18 @@ boost::json::object header_map(const std::vector<std::string>& headers) {
 }
 
 void add_tls_flags(const Kind& kind) {
+  CLI::App& command = *kind.command;
   const auto flags = kind.flags;
-  add_text(*kind.command, flags, "--ca-file", "tls_ca_file", "instead of the system's authorities");
-  add_text(*kind.command, flags, "--server-name", "tls_server_name",
+  add_text(command, flags, "--tls-ca-file,--ca-file", "tls_ca_file",
+           "instead of the system's authorities");
+  add_text(command, flags, "--tls-server-name,--server-name", "tls_server_name",
            "name to verify and to send as SNI");
-  kind.command->add_flag_callback(
-      "--no-verify", [flags] { flags->keys["tls_verify"] = false; }, "take any certificate");
+  command.add_flag_callback(
+      "--no-tls-verify,--no-verify", [flags] { flags->keys["tls_verify"] = false; },
+      "take any certificate");
+  add_text(command, flags, "--tls-certificate-file,--certificate-file", "tls_certificate_file",
+           "what to show of oneself");
+  add_text(command, flags, "--tls-key-file,--key-file", "tls_key_file", "its private key");
 }
 
 // What every HTTP request may have.
@@ -318,6 +324,7 @@ void add_access_flags(const Kind& kind) {
   add_text(command, flags, "--bearer-token-file", "bearer_token_file", "a file with the token");
   add_text(command, flags, "--basic-user", "basic_user", "for Basic authentication");
   add_text(command, flags, "--basic-password-file", "basic_password_file", "its password's file");
+  add_text(command, flags, "--unix-socket", "unix_socket", "instead of the URL's host and port");
   add_tls_flags(kind);
 }
 
@@ -354,9 +361,6 @@ void add_tls_client_flags(const Kind& kind) {
   kind.command->add_flag_callback(
       "--tls", [flags = kind.flags] { flags->keys["tls"] = true; }, "TLS from the first byte");
   add_tls_flags(kind);
-  add_text(*kind.command, kind.flags, "--certificate-file", "tls_certificate_file",
-           "what to show of oneself");
-  add_text(*kind.command, kind.flags, "--key-file", "tls_key_file", "its private key");
 }
 
 void add_redis_flags(const Kind& kind) {
@@ -501,10 +505,8 @@ void add_tcp(CLI::App& group, Context& context) {
   const Kind tcp = add_network_kind(group, "tcp", "HOST:PORT", "a connection, TLS, a dialogue");
   add_dialogue_flags(tcp);
   const auto flags = tcp.flags;
-  tcp.command->add_flag_callback(
-      "--tls", [flags] { flags->keys["tls"] = true; }, "TLS from the first byte");
   add_text(*tcp.command, flags, "--starttls", "starttls", "smtp, imap or postgres");
-  add_tls_flags(tcp);
+  add_tls_client_flags(tcp);
   add_number(*tcp.command, flags, "--certificate-warning-days", "certificate_warning_days",
              "fewer left to a certificate of the chain is a warning");
   add_number(*tcp.command, flags, "--certificate-critical-days", "certificate_critical_days",
@@ -666,9 +668,7 @@ void add_grpc(CLI::App& group, Context& context) {
   const auto flags = grpc.flags;
   add_text(*grpc.command, flags, "--service", "service", "default the whole server");
   add_text(*grpc.command, flags, "--authority", "authority", "default HOST:PORT");
-  grpc.command->add_flag_callback(
-      "--tls", [flags] { flags->keys["tls"] = true; }, "over TLS");
-  add_tls_flags(grpc);
+  add_tls_client_flags(grpc);
   grpc.command->callback([&context, flags] {
     split_endpoint(flags->keys, flags->target);
     probe(context, *flags, "grpc", flags->keys);

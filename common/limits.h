@@ -52,7 +52,8 @@ inline constexpr std::size_t kHttpRequestHeadersMax = 32;
 inline constexpr std::size_t kHttpRequestBodyBytesMax = 64u << 10;
 inline constexpr std::size_t kHttpStatusesMax = 64;  // that a probe takes for good
 inline constexpr int kHttpRedirectsMax = 5;
-inline constexpr std::size_t kHostBytesMax = 255;  // RFC 1035; also a socket's directory
+inline constexpr std::size_t kHostBytesMax = 255;      // RFC 1035; also a socket's directory
+inline constexpr std::size_t kUnixPathBytesMax = 107;  // unix(7): sun_path, with its NUL
 
 // Agent's spool, see docs/spool-format.md.
 inline constexpr std::uint64_t kSpoolBytesDefault = 256u << 20;  // a week of 10 results/s

@@ -72,7 +72,9 @@ Names names(std::initializer_list<std::string> words) {
 }
 
 struct LimitedValues {
-  Names operator()(const HttpSpec&) const { return names({"status", "certificate_days"}); }
+  Names operator()(const HttpSpec&) const {
+    return names({"status", "certificate_days", "tls_version"});
+  }
   Names operator()(const PostgresSpec& postgres) const {
     return postgres.query.empty() ? names({}) : names({"value"});
   }
@@ -80,21 +82,25 @@ struct LimitedValues {
     const std::span<const std::string> known = redis_values();
     auto values = redis.info || !redis.role.empty() ? std::vector(known.begin(), known.end())
                                                     : std::vector<std::string>{};
-    values.emplace_back("certificate_days");
+    values.insert(values.end(), {"certificate_days", "tls_version"});
     return values;
   }
   Names operator()(const QueueSpec&) const {
     const std::span<const std::string> known = queue_values();
     return std::vector(known.begin(), known.end());
   }
-  Names operator()(const TcpSpec&) const { return names({"certificate_days", "chain_days"}); }
+  Names operator()(const TcpSpec&) const {
+    return names({"certificate_days", "chain_days", "tls_version"});
+  }
   Names operator()(const DnsSpec&) const { return names({"answers", "ttl", "rcode"}); }
   Names operator()(const IcmpSpec&) const { return names({"loss", "rtt", "rtt_min", "rtt_max"}); }
   Names operator()(const ExecSpec&) const { return std::nullopt; }
   Names operator()(const SystemdSpec&) const { return names({"restarts", "active"}); }
   Names operator()(const HostSpec&) const { return names({}); }
   Names operator()(const PrometheusSpec&) const { return names({"value", "results"}); }
-  Names operator()(const GrpcSpec&) const { return names({"serving", "certificate_days"}); }
+  Names operator()(const GrpcSpec&) const {
+    return names({"serving", "certificate_days", "tls_version"});
+  }
 };
 
 std::string describe(const HostSpec& /*host*/) {
@@ -277,7 +283,9 @@ std::optional<std::vector<std::string>> limited_values(const KindSpec& kind) {
 }
 
 bool takes_family(const KindSpec& kind) {
-  return !std::holds_alternative<ExecSpec>(kind) && !std::holds_alternative<SystemdSpec>(kind) &&
+  const auto* http = std::get_if<HttpSpec>(&kind);
+  return (http == nullptr || http->unix_socket.empty()) &&
+         !std::holds_alternative<ExecSpec>(kind) && !std::holds_alternative<SystemdSpec>(kind) &&
          !std::holds_alternative<HostSpec>(kind);
 }
 

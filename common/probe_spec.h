@@ -21,6 +21,16 @@
 
 namespace firebreak {
 
+// TLS, at least 1.2.
+struct TlsSpec {
+  bool verify = true;
+  std::string ca_file{};           // empty: the system's
+  std::string server_name{};       // SNI and the name to verify; empty: the host
+  std::string certificate_file{};  // what we show of ourselves; empty: nothing
+  std::string key_file{};          // its key, a secret file
+  friend bool operator==(const TlsSpec&, const TlsSpec&) = default;
+};
+
 // HTTP/1.1 (RFC 9112). OK when the status is in `expect_status` and `expect` (if any) is true.
 struct HttpSpec {
   std::string url;             // http:// or https://, no userinfo, no fragment
@@ -36,9 +46,8 @@ struct HttpSpec {
   std::string basic_user;
   std::string basic_password_file;
   int max_redirects = 0;
-  bool tls_verify = true;
-  std::string tls_ca_file;      // empty: the system's
-  std::string tls_server_name;  // SNI and the name to verify; empty: the URL's host
+  TlsSpec tls;              // of https
+  std::string unix_socket;  // its path, asked instead of the URL's host and port; empty: none
   friend bool operator==(const HttpSpec&, const HttpSpec&) = default;
 };
 
@@ -56,16 +65,6 @@ struct PostgresSpec {
   std::string query;   // one statement; its first column of the first row is value "value"
   std::string expect;  // CEL over value (dyn: number or string), rows (int), latency; must be bool
   friend bool operator==(const PostgresSpec&, const PostgresSpec&) = default;
-};
-
-// TLS from the first byte, at least 1.2.
-struct TlsSpec {
-  bool verify = true;
-  std::string ca_file{};           // empty: the system's
-  std::string server_name{};       // SNI and the name to verify; empty: the host
-  std::string certificate_file{};  // what we show of ourselves; empty: nothing
-  std::string key_file{};          // its key, a secret file
-  friend bool operator==(const TlsSpec&, const TlsSpec&) = default;
 };
 
 // Redis PING (RESP2). Loading, NOAUTH, MASTERDOWN and garbage are told apart by reason and
@@ -129,11 +128,8 @@ struct TcpSpec {
   std::string host;
   std::uint16_t port = 0;
   std::vector<Step> dialogue;
-  bool tls = false;      // from the first byte; not with `starttls`
-  std::string starttls;  // one of starttls_protocols(), or empty
-  bool tls_verify = true;
-  std::string tls_ca_file;      // empty: the system's
-  std::string tls_server_name;  // SNI and the name to verify; empty: the host
+  std::string starttls;        // one of starttls_protocols(), or empty
+  std::optional<TlsSpec> tls;  // from the first byte, or after `starttls`, which needs it
   // Fewer days than these left to any certificate of the chain is a warning, is critical.
   std::optional<double> certificate_warning_days;
   std::optional<double> certificate_critical_days;
@@ -212,10 +208,7 @@ struct GrpcSpec {
   std::uint16_t port = 0;
   std::string service;
   std::string authority;  // empty: host:port
-  bool tls = false;
-  bool tls_verify = true;
-  std::string tls_ca_file;      // empty: the system's
-  std::string tls_server_name;  // SNI and the name to verify; empty: the host
+  std::optional<TlsSpec> tls;
   friend bool operator==(const GrpcSpec&, const GrpcSpec&) = default;
 };
 

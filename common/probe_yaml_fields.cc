@@ -117,11 +117,40 @@ void read_http_access(yaml::MapReader& reader, HttpSpec& http, Problems& problem
   read_line(reader.optional("bearer_token_file"), http.bearer_token_file, problems);
   read_line(reader.optional("basic_user"), http.basic_user, problems);
   read_line(reader.optional("basic_password_file"), http.basic_password_file, problems);
-  if (const auto verify = reader.optional("tls_verify").as_bool(problems))
-    http.tls_verify = *verify;
-  read_line(reader.optional("tls_ca_file"), http.tls_ca_file, problems);
-  read_line(reader.optional("tls_server_name"), http.tls_server_name, problems,
-            limits::kHostBytesMax);
+  read_tls(reader, http.tls, problems);  // of http, too: a redirect may lead to https
+  const Node socket = reader.optional("unix_socket");
+  read_line(socket, http.unix_socket, problems, limits::kUnixPathBytesMax);
+  if (socket && !http.unix_socket.starts_with('/'))
+    problems.error(socket.place(), "not the path of a socket; it begins with /");
+}
+
+std::vector<Node> read_tls(yaml::MapReader& reader, TlsSpec& tls, Problems& problems) {
+  const Node verify = reader.optional("tls_verify");
+  const Node ca_file = reader.optional("tls_ca_file");
+  const Node server_name = reader.optional("tls_server_name");
+  const Node certificate = reader.optional("tls_certificate_file");
+  const Node key = reader.optional("tls_key_file");
+  if (const auto wanted = verify.as_bool(problems)) tls.verify = *wanted;
+  read_line(ca_file, tls.ca_file, problems);
+  read_line(server_name, tls.server_name, problems, limits::kHostBytesMax);
+  read_line(certificate, tls.certificate_file, problems);
+  read_line(key, tls.key_file, problems);
+  if (static_cast<bool>(certificate) != static_cast<bool>(key))
+    problems.error((certificate ? certificate : key).name_place(),
+                   "'tls_certificate_file' and 'tls_key_file' belong together");
+  std::vector<Node> given{verify, ca_file, server_name, certificate, key};
+  std::erase_if(given, [](const Node& node) { return !node; });
+  return given;
+}
+
+std::optional<TlsSpec> read_tls_wish(yaml::MapReader& reader, Problems& problems) {
+  const Node tls = reader.optional("tls");
+  TlsSpec spec;
+  const auto about_tls = read_tls(reader, spec, problems);
+  if (tls.as_bool(problems).value_or(false)) return spec;
+  for (const Node& about : about_tls)
+    problems.error(about.name_place(), about.label() + " is about TLS; say 'tls: true' beside it");
+  return std::nullopt;
 }
 
 std::optional<Range> read_range(const Node& node, Problems& problems) {

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/limits.h"
 #include "common/probe_spec.h"
@@ -37,7 +38,11 @@ void read_port(const yaml::Node& node, std::uint16_t& port, yaml::Problems& prob
 
 void check_url(const yaml::Node& node, const std::string& url, yaml::Problems& problems);
 void read_headers(const yaml::Node& node, HttpSpec& http, yaml::Problems& problems);
-// Credentials and TLS of a request.
+// The keys about TLS, and those of them that are there.
+std::vector<yaml::Node> read_tls(yaml::MapReader& reader, TlsSpec& tls, yaml::Problems& problems);
+// The same beside 'tls', without which they mean nothing.
+std::optional<TlsSpec> read_tls_wish(yaml::MapReader& reader, yaml::Problems& problems);
+// Credentials, TLS and socket of a request.
 void read_http_access(yaml::MapReader& reader, HttpSpec& http, yaml::Problems& problems);
 // A limit on a value.
 std::optional<Range> read_range(const yaml::Node& node, yaml::Problems& problems);

@@ -2,6 +2,7 @@
 #include "common/probe_yaml_net.h"
 
 #include <utility>
+#include <vector>
 
 #include "common/limits.h"
 #include "common/probe_yaml_fields.h"
@@ -29,27 +30,27 @@ void read_dialogue(const Node& node, TcpSpec& tcp, Problems& problems) {
   }
 }
 
-void read_tls(MapReader& reader, TcpSpec& tcp, Problems& problems) {
+void read_tcp_tls(MapReader& reader, TcpSpec& tcp, Problems& problems) {
   const Node tls = reader.optional("tls");
   const Node starttls = reader.optional("starttls");
-  if (const auto wanted = tls.as_bool(problems)) tcp.tls = *wanted;
+  const bool at_once = tls.as_bool(problems).value_or(false);
   if (const auto index = starttls.as_word(problems, starttls_protocols()))
     tcp.starttls = starttls_protocols()[*index];
-  if (tcp.tls && starttls)
+  if (at_once && starttls)
     problems.error(starttls.name_place(),
                    "give either 'tls', from the first byte, or 'starttls', not both");
-  const Node verify = reader.optional("tls_verify");
-  const Node ca_file = reader.optional("tls_ca_file");
-  const Node server_name = reader.optional("tls_server_name");
+  TlsSpec spec;
+  std::vector<Node> about_tls = read_tls(reader, spec, problems);
   const Node warning = reader.optional("certificate_warning_days");
   const Node critical = reader.optional("certificate_critical_days");
-  if (const auto wanted = verify.as_bool(problems)) tcp.tls_verify = *wanted;
-  read_line(ca_file, tcp.tls_ca_file, problems);
-  read_line(server_name, tcp.tls_server_name, problems, limits::kHostBytesMax);
   if (warning) tcp.certificate_warning_days = warning.as_double(problems, 0);
   if (critical) tcp.certificate_critical_days = critical.as_double(problems, 0);
-  if (tcp.tls || starttls) return;
-  for (const Node& about : {verify, ca_file, server_name, warning, critical})
+  if (at_once || starttls) {
+    tcp.tls = std::move(spec);
+    return;
+  }
+  about_tls.insert(about_tls.end(), {warning, critical});
+  for (const Node& about : about_tls)
     if (about)
       problems.error(about.name_place(),
                      about.label() + " is about TLS; say 'tls: true' or 'starttls' beside it");
@@ -88,7 +89,7 @@ TcpSpec read_tcp(const Node& node, Problems& problems) {
     read_host(reader.required("host"), tcp.host, problems);
     read_port(reader.required("port"), tcp.port, problems);
     read_dialogue(reader.optional("dialogue"), tcp, problems);
-    read_tls(reader, tcp, problems);
+    read_tcp_tls(reader, tcp, problems);
     return tcp;
   }
   if (tcp.port == 0) problems.error(node.place(), "no port; write the target as host:port");

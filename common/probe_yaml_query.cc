@@ -31,21 +31,6 @@ void read_metric(MapReader& reader, PrometheusSpec& prometheus, Problems& proble
     problems.error(metric.place(), selector.error().message);
 }
 
-void read_tls(MapReader& reader, GrpcSpec& grpc, Problems& problems) {
-  if (const auto wanted = reader.optional("tls").as_bool(problems)) grpc.tls = *wanted;
-  const Node verify = reader.optional("tls_verify");
-  const Node ca_file = reader.optional("tls_ca_file");
-  const Node server_name = reader.optional("tls_server_name");
-  if (const auto wanted = verify.as_bool(problems)) grpc.tls_verify = *wanted;
-  read_line(ca_file, grpc.tls_ca_file, problems);
-  read_line(server_name, grpc.tls_server_name, problems, limits::kHostBytesMax);
-  if (grpc.tls) return;
-  for (const Node& about : {verify, ca_file, server_name})
-    if (about)
-      problems.error(about.name_place(),
-                     about.label() + " is about TLS; say 'tls: true' beside it");
-}
-
 }  // namespace
 
 PrometheusSpec read_prometheus(const Node& node, Problems& problems) {
@@ -90,7 +75,7 @@ GrpcSpec read_grpc(const Node& node, Problems& problems) {
   read_port(reader.required("port"), grpc.port, problems);
   read_line(reader.optional("service"), grpc.service, problems, limits::kGrpcServiceBytesMax);
   read_line(reader.optional("authority"), grpc.authority, problems, limits::kHostBytesMax);
-  read_tls(reader, grpc, problems);
+  grpc.tls = read_tls_wish(reader, problems);
   return grpc;
 }
 

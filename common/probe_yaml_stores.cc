@@ -1,4 +1,4 @@
-// Redis and RabbitMQ, and TLS as they have it, from YAML.
+// Redis and RabbitMQ, from YAML.
 #include "common/probe_yaml_stores.h"
 
 #include <optional>
@@ -14,34 +14,6 @@ namespace {
 using yaml::MapReader;
 using yaml::Node;
 using yaml::Problems;
-
-std::optional<TlsSpec> read_tls_client(MapReader& reader, const std::string& host,
-                                       Problems& problems) {
-  const Node tls = reader.optional("tls");
-  const Node verify = reader.optional("tls_verify");
-  const Node ca_file = reader.optional("tls_ca_file");
-  const Node server_name = reader.optional("tls_server_name");
-  const Node certificate = reader.optional("tls_certificate_file");
-  const Node key = reader.optional("tls_key_file");
-  TlsSpec spec;
-  if (const auto wanted = verify.as_bool(problems)) spec.verify = *wanted;
-  read_line(ca_file, spec.ca_file, problems);
-  read_line(server_name, spec.server_name, problems, limits::kHostBytesMax);
-  read_line(certificate, spec.certificate_file, problems);
-  read_line(key, spec.key_file, problems);
-  if (static_cast<bool>(certificate) != static_cast<bool>(key))
-    problems.error((certificate ? certificate : key).name_place(),
-                   "'tls_certificate_file' and 'tls_key_file' belong together");
-  if (tls.as_bool(problems).value_or(false)) {
-    if (host.starts_with('/')) problems.error(tls.name_place(), "there is no TLS on a Unix socket");
-    return spec;
-  }
-  for (const Node& about : {verify, ca_file, server_name, certificate, key})
-    if (about)
-      problems.error(about.name_place(),
-                     about.label() + " is about TLS; say 'tls: true' beside it");
-  return std::nullopt;
-}
 
 // What a server is told the name of.
 void read_key(const Node& node, std::string& into, Problems& problems) {
@@ -63,7 +35,9 @@ RedisSpec read_redis(const Node& node, Problems& problems) {
   read_port(reader.optional("port"), redis.port, problems);
   read_line(reader.optional("username"), redis.username, problems);
   read_line(reader.optional("password_file"), redis.password_file, problems);
-  redis.tls = read_tls_client(reader, redis.host, problems);
+  redis.tls = read_tls_wish(reader, problems);
+  if (redis.tls && redis.host.starts_with('/'))
+    problems.error(node.place(), "there is no TLS on a Unix socket");
   if (const auto index = reader.optional("role").as_word(problems, redis_roles()))
     redis.role = redis_roles()[*index];
   if (const auto wanted = reader.optional("info").as_bool(problems)) redis.info = *wanted;
@@ -105,7 +79,7 @@ QueueSpec::RabbitMq read_rabbitmq(MapReader& queue, const Node& node, Problems& 
     read_line(reader.optional("password_file"), rabbitmq.password_file, problems);
     if (user && rabbitmq.user != "guest" && rabbitmq.password_file.empty())
       problems.error(user.name_place(), "a user other than guest needs a 'password_file'");
-    rabbitmq.tls = read_tls_client(reader, rabbitmq.host, problems);
+    rabbitmq.tls = read_tls_wish(reader, problems);
     if (rabbitmq.tls && !port) rabbitmq.port = kTlsPort;
   }
   if (rabbitmq.host.starts_with('/'))

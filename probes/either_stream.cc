@@ -1,23 +1,36 @@
-// Which of the two is known when it is opened.
+// Which of them it is is known when it is opened.
 #include "probes/either_stream.h"
 
 #include <utility>
 
 namespace firebreak::probes {
 
+Awaitable<bool> EitherStream::connect(const Addresses& addresses, std::uint16_t port) {
+  return probes::connect(attempt_, connection_.socket(), addresses, port);
+}
+
+Awaitable<bool> EitherStream::connect(std::string unix_path) {
+  return connect_unix(attempt_, connection_.socket(), std::move(unix_path));
+}
+
+Awaitable<bool> EitherStream::secure(const TlsSpec& tls, std::string host, std::string protocol) {
+  TlsWish wish;
+  wish.verify = tls.verify;
+  wish.ca_file = tls.ca_file;
+  wish.server_name = tls.server_name.empty() ? std::move(host) : tls.server_name;
+  wish.protocol = std::move(protocol);
+  wish.own = {tls.certificate_file, tls.key_file};
+  co_return co_await handshake(attempt_, connection_.socket(), wish, tls_);
+}
+
 Awaitable<bool> EitherStream::open(std::string host, std::uint16_t port,
-                                   const std::optional<TlsSpec>& tls) {
-  if (host.starts_with('/')) co_return co_await connect_unix(attempt_, connection_.socket(), host);
+                                   const std::optional<TlsSpec>& tls, std::string protocol) {
+  if (host.starts_with('/')) co_return co_await connect(std::move(host));
   Addresses addresses;
   if (!co_await resolve(attempt_, host, addresses)) co_return false;
-  if (!co_await connect(attempt_, connection_.socket(), addresses, port)) co_return false;
+  if (!co_await connect(addresses, port)) co_return false;
   if (!tls) co_return true;
-  TlsWish wish;
-  wish.verify = tls->verify;
-  wish.ca_file = tls->ca_file;
-  wish.server_name = tls->server_name.empty() ? host : tls->server_name;
-  wish.own = {tls->certificate_file, tls->key_file};
-  co_return co_await handshake(attempt_, connection_.socket(), wish, tls_);
+  co_return co_await secure(*tls, std::move(host), std::move(protocol));
 }
 
 Awaitable<bool> EitherStream::send(std::string_view bytes) {
@@ -28,6 +41,10 @@ Awaitable<bool> EitherStream::send(std::string_view bytes) {
 Awaitable<std::ptrdiff_t> EitherStream::receive(std::span<char> buffer) {
   if (tls_) return probes::receive(attempt_, *tls_, buffer);
   return probes::receive(attempt_, connection_.socket(), buffer);
+}
+
+ssl_st* EitherStream::session() {
+  return tls_ ? tls_->native_handle() : nullptr;
 }
 
 }  // namespace firebreak::probes

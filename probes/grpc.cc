@@ -3,21 +3,20 @@
 
 #include <array>
 #include <chrono>
-#include <optional>
 #include <span>
 #include <string>
+#include <utility>
 
+#include "probes/either_stream.h"
 #include "probes/grpc_call.h"
 #include "probes/grpc_health.h"
-#include "probes/stream.h"
-#include "probes/tls_stream.h"
 
 namespace firebreak::probes {
 namespace {
 
 GrpcRequest health_call(const Attempt& attempt, const GrpcSpec& spec) {
   GrpcRequest request;
-  request.tls = spec.tls;
+  request.tls = spec.tls.has_value();
   request.authority = spec.authority.empty() ? host_and_port(spec.host, spec.port) : spec.authority;
   request.path = std::string(kHealthCheckPath);
   request.message = health_request(spec.service);
@@ -26,17 +25,15 @@ GrpcRequest health_call(const Attempt& attempt, const GrpcSpec& spec) {
   return request;
 }
 
-// On a stream that is ready.
-template <class Stream>
-Awaitable<bool> carry(Attempt& attempt, Stream& stream, GrpcCall& call) {
+Awaitable<bool> carry(Attempt& attempt, EitherStream& stream, GrpcCall& call) {
   attempt.enter(Phase::send);
   std::array<char, 4096> buffer;
   while (call.state() == GrpcCall::State::talking) {
     const std::string output = call.take_output();
-    if (!output.empty() && !co_await send(attempt, stream, output)) co_return false;
+    if (!output.empty() && !co_await stream.send(output)) co_return false;
     if (attempt.is_over()) co_return attempt.fail_timeout("no complete answer");
     if (attempt.phase() == Phase::send) attempt.enter(Phase::first_byte);
-    const std::ptrdiff_t size = co_await receive(attempt, stream, std::span<char>(buffer));
+    const std::ptrdiff_t size = co_await stream.receive(std::span<char>(buffer));
     if (size < 0) co_return false;
     attempt.enter(Phase::transfer);
     if (size == 0)
@@ -46,17 +43,6 @@ Awaitable<bool> carry(Attempt& attempt, Stream& stream, GrpcCall& call) {
   }
   if (call.state() == GrpcCall::State::done) co_return true;
   co_return attempt.critical(call.reason(), call.problem());
-}
-
-Awaitable<bool> carry_tls(Attempt& attempt, Socket& socket, const GrpcSpec& spec, GrpcCall& call) {
-  TlsWish wish;
-  wish.verify = spec.tls_verify;
-  wish.ca_file = spec.tls_ca_file;
-  wish.server_name = spec.tls_server_name.empty() ? spec.host : spec.tls_server_name;
-  wish.protocol = "h2";
-  std::optional<TlsStream> stream;
-  if (!co_await handshake(attempt, socket, wish, stream)) co_return false;
-  co_return co_await carry(attempt, *stream, call);
 }
 
 void judge_reply(Attempt& attempt, const GrpcReply& reply) {
@@ -72,15 +58,12 @@ void judge_reply(Attempt& attempt, const GrpcReply& reply) {
 }  // namespace
 
 Awaitable<void> probe_grpc(Attempt& attempt, const GrpcSpec& spec) {
-  Addresses addresses;
-  if (!co_await resolve(attempt, spec.host, addresses)) co_return;
-  Connection connection(attempt);
-  if (!co_await connect(attempt, connection.socket(), addresses, spec.port)) co_return;
+  EitherStream stream(attempt);
+  std::string protocol = "h2";
+  if (!co_await stream.open(spec.host, spec.port, spec.tls, std::move(protocol))) co_return;
   const GrpcRequest request = health_call(attempt, spec);
   GrpcCall call(request);
-  const bool answered = spec.tls ? co_await carry_tls(attempt, connection.socket(), spec, call)
-                                 : co_await carry(attempt, connection.socket(), call);
-  if (answered) judge_reply(attempt, call.reply());
+  if (co_await carry(attempt, stream, call)) judge_reply(attempt, call.reply());
 }
 
 }  // namespace firebreak::probes

@@ -8,10 +8,9 @@
 
 #include "common/limits.h"
 #include "common/probe_yaml.h"
+#include "probes/either_stream.h"
 #include "probes/expect.h"
 #include "probes/http_request.h"
-#include "probes/stream.h"
-#include "probes/tls_stream.h"
 #include "probes/url.h"
 
 namespace firebreak::probes {
@@ -32,15 +31,14 @@ std::string with_body(const HttpResponse& response) {
 }
 
 // Sends and receives on a stream that is ready.
-template <class Stream>
-Awaitable<bool> exchange(Attempt& attempt, Stream& stream, std::string request,
+Awaitable<bool> exchange(Attempt& attempt, EitherStream& stream, const std::string& request,
                          HttpResponseParser& parser) {
   attempt.enter(Phase::send);
-  if (!co_await send(attempt, stream, request)) co_return false;
+  if (!co_await stream.send(request)) co_return false;
   attempt.enter(Phase::first_byte);
   std::array<char, kReadBytes> buffer;
   for (;;) {
-    const std::ptrdiff_t size = co_await receive(attempt, stream, std::span<char>(buffer));
+    const std::ptrdiff_t size = co_await stream.receive(std::span<char>(buffer));
     if (size < 0) co_return false;
     attempt.enter(Phase::transfer);
     const Progress progress =
@@ -51,17 +49,6 @@ Awaitable<bool> exchange(Attempt& attempt, Stream& stream, std::string request,
       co_return attempt.critical(size == 0 ? Reason::reset : Reason::protocol, parser.problem());
     if (attempt.is_over()) co_return attempt.fail_timeout("no complete answer");
   }
-}
-
-Awaitable<bool> exchange_tls(Attempt& attempt, Socket& socket, const HttpSpec& spec, Url url,
-                             std::string request, HttpResponseParser& parser) {
-  TlsWish wish;
-  wish.verify = spec.tls_verify;
-  wish.ca_file = spec.tls_ca_file;
-  wish.server_name = spec.tls_server_name.empty() ? url.host : spec.tls_server_name;
-  std::optional<TlsStream> stream;
-  if (!co_await handshake(attempt, socket, wish, stream)) co_return false;
-  co_return co_await exchange(attempt, *stream, std::move(request), parser);
 }
 
 // Addresses that a redirect may lead to: never link-local ones, however they are spelled.
@@ -82,22 +69,28 @@ void trace_response(const Attempt& attempt, const HttpResponse& response) {
   attempt.trace(std::to_string(response.body.size()) + " bytes of body");
 }
 
+Awaitable<bool> reach(Attempt& attempt, const HttpSpec& spec, const Url& url, bool redirected,
+                      EitherStream& stream) {
+  if (spec.unix_socket.empty()) {
+    Addresses addresses;
+    if (!co_await resolve(attempt, url.host, addresses)) co_return false;
+    if (redirected && !check_addresses(attempt, url, addresses)) co_return false;
+    if (!co_await stream.connect(addresses, url.port)) co_return false;
+  } else if (!co_await stream.connect(spec.unix_socket)) {
+    co_return false;
+  }
+  if (!url.tls) co_return true;
+  co_return co_await stream.secure(spec.tls, url.host);
+}
+
 Awaitable<bool> hop(Attempt& attempt, const HttpSpec& spec, const HttpRequest& request,
                     bool redirected, const BodyWish& wish, HttpResponse& response) {
-  const Url& url = request.url;
-  Addresses addresses;
-  if (!co_await resolve(attempt, url.host, addresses)) co_return false;
-  if (redirected && !check_addresses(attempt, url, addresses)) co_return false;
-  Connection connection(attempt);
-  if (!co_await connect(attempt, connection.socket(), addresses, url.port)) co_return false;
-  if (attempt.tracing()) attempt.trace(request.method + " " + to_string(url));
+  EitherStream stream(attempt);
+  if (!co_await reach(attempt, spec, request.url, redirected, stream)) co_return false;
+  if (attempt.tracing()) attempt.trace(request.method + " " + to_string(request.url));
   HttpResponseParser parser(request.method == "HEAD", wish);
-  std::string text = to_wire(request);
-  const bool answered =
-      url.tls
-          ? co_await exchange_tls(attempt, connection.socket(), spec, url, std::move(text), parser)
-          : co_await exchange(attempt, connection.socket(), std::move(text), parser);
-  if (!answered) co_return false;
+  const std::string text = to_wire(request);
+  if (!co_await exchange(attempt, stream, text, parser)) co_return false;
   response = parser.take();
   if (attempt.tracing()) trace_response(attempt, response);
   co_return true;
@@ -130,12 +123,6 @@ bool check_spec(Attempt& attempt, const HttpSpec& spec, std::optional<cel::Progr
 
 }  // namespace
 
-bool is_status_pattern(std::string_view pattern) {
-  if (pattern.size() != 3 || pattern[0] < '1' || pattern[0] > '5') return false;
-  if (pattern.substr(1) == "xx") return true;
-  return pattern[1] >= '0' && pattern[1] <= '9' && pattern[2] >= '0' && pattern[2] <= '9';
-}
-
 bool status_matches(int status, const std::vector<std::string>& patterns) {
   const std::string digits = std::to_string(status);
   return std::any_of(patterns.begin(), patterns.end(), [&digits](const std::string& pattern) {
@@ -163,9 +150,13 @@ Awaitable<bool> ask_http(Attempt& attempt, const HttpSpec& spec, HttpResponse& r
     if (redirects == redirects_max)
       co_return attempt.critical(Reason::status, "more than " + std::to_string(redirects_max) +
                                                      " redirects, the last to " + *location);
+    const Url before = request->url;
     if (const auto followed = follow(*request, response.status, *location); !followed)
       co_return attempt.critical(Reason::status, "redirect to " + *location +
                                                      " not followed: " + followed.error().message);
+    if (!spec.unix_socket.empty() && !same_origin(before, request->url))
+      co_return attempt.critical(
+          Reason::status, "redirect to " + *location + " not followed: it leads off the socket");
   }
   attempt.add_value("status", response.status);
   co_return judge(attempt, spec, expect, response);

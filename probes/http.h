@@ -1,8 +1,7 @@
 // HTTP/1.1 over TCP or TLS: ask, follow allowed redirects, judge the answer.
 //
-// Yields the values "status" and, over TLS, "certificate_days" (days until the certificate
-// expires). A body longer than limits::kHttpBodyBytesMax is judged by its beginning, which the
-// evidence says.
+// Yields the value "status", and those of handshake() over TLS. A body longer than
+// limits::kHttpBodyBytesMax is judged by its beginning, which the evidence says.
 #pragma once
 
 #include <string>
@@ -22,8 +21,7 @@ Awaitable<bool> ask_http(Attempt& attempt, const HttpSpec& spec, HttpResponse& r
 Awaitable<bool> ask_http(Attempt& attempt, const HttpSpec& spec, HttpResponse& response,
                          const BodyWish& wish);
 
-// "200", or a class such as "2xx".
-[[nodiscard]] bool is_status_pattern(std::string_view pattern);
+// Whether it is one of them: "200", or of a class such as "2xx".
 [[nodiscard]] bool status_matches(int status, const std::vector<std::string>& patterns);
 
 }  // namespace firebreak::probes

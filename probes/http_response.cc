@@ -2,11 +2,15 @@
 #include "probes/http_response.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/core/error.hpp>
+#include <boost/beast/core/string.hpp>
 #include <boost/beast/http/basic_parser.hpp>
+
+#include "probes/gunzip.h"
 
 namespace firebreak::probes {
 namespace {
@@ -30,6 +34,7 @@ class HttpResponseParser::Parser final : public http::basic_parser<false> {
   }
 
   HttpResponse response;
+  std::string problem;  // of the body, after an error
 
  private:
   void on_request_impl(http::verb, beast::string_view, beast::string_view, int,
@@ -47,10 +52,37 @@ class HttpResponseParser::Parser final : public http::basic_parser<false> {
     });
     response.headers.emplace_back(std::move(lower), std::string(value.data(), value.size()));
   }
-  void on_header_impl(error_code&) override {}
+  void on_header_impl(error_code&) override {
+    const std::string* const coding = find_header(response, "content-encoding");
+    if (coding != nullptr && (beast::iequals(*coding, "gzip") || beast::iequals(*coding, "x-gzip")))
+      gunzip_.emplace();
+  }
   void on_body_init_impl(const boost::optional<std::uint64_t>&, error_code&) override {}
-  std::size_t on_body_impl(beast::string_view body, error_code&) override {
-    const std::string_view part(body.data(), std::min(wish_.bytes_max - taken_, body.size()));
+  std::size_t on_body_impl(beast::string_view body, error_code& error) override {
+    const std::string_view bytes(body.data(), body.size());
+    if (!gunzip_)
+      take(bytes);
+    else
+      unpack(bytes, error);
+    return body.size();
+  }
+  void unpack(std::string_view packed, error_code& error) {
+    // Blocks without content would never reach a bound of what is unpacked.
+    const std::string_view part = packed.substr(0, wish_.bytes_max - packed_);
+    packed_ += part.size();
+    const auto sink = [this](std::string_view piece) {
+      take(piece);
+      return !response.body_cut;
+    };
+    if (response.body_cut) return;
+    const bool good = gunzip_->feed(part, sink);
+    response.body_cut = response.body_cut || packed.size() > part.size();
+    if (good) return;
+    problem = "the body is not gzip, as its Content-Encoding says";
+    error = http::error::bad_value;
+  }
+  void take(std::string_view body) {
+    const std::string_view part = body.substr(0, wish_.bytes_max - taken_);
     taken_ += part.size();
     response.body_cut = response.body_cut || body.size() > part.size();
     std::size_t kept_max = wish_.bytes_max;
@@ -59,16 +91,22 @@ class HttpResponseParser::Parser final : public http::basic_parser<false> {
       kept_max = limits::kEvidenceBytesMax;
     }
     response.body.append(part.substr(0, kept_max - std::min(kept_max, response.body.size())));
-    return body.size();
   }
   void on_chunk_header_impl(std::uint64_t, beast::string_view, error_code&) override {}
   std::size_t on_chunk_body_impl(std::uint64_t, beast::string_view body,
                                  error_code& error) override {
     return on_body_impl(body, error);
   }
-  void on_finish_impl(error_code&) override {}
+  void on_finish_impl(error_code& error) override {
+    // To HEAD, or with 304, there is none.
+    if (packed_ == 0 || gunzip_->is_whole() || response.body_cut) return;
+    problem = "the gzip body ends too early";
+    error = http::error::partial_message;
+  }
 
   const BodyWish& wish_;
+  std::optional<Gunzip> gunzip_;
+  std::size_t packed_ = 0;
   std::size_t taken_ = 0;
 };
 
@@ -100,6 +138,7 @@ HttpResponseParser::Progress HttpResponseParser::advance(std::string_view& bytes
         parser_->put(boost::asio::const_buffer(bytes.data(), bytes.size()), error);
     bytes.remove_prefix(used);
     if (in_header) header_bytes_ += used;
+    if (!parser_->problem.empty()) return fail(parser_->problem);
     if (error && error != http::error::need_more)
       return fail(error == http::error::header_limit ? kHeadersTooLong
                                                      : "not HTTP: " + error.message());
@@ -136,6 +175,7 @@ HttpResponseParser::Progress HttpResponseParser::end() {
     return fail("the connection was closed without an answer");
   error_code error;
   parser_->put_eof(error);
+  if (!parser_->problem.empty()) return fail(parser_->problem);
   if (error) return fail("the connection was closed in the middle of the answer");
   return Progress::done;
 }

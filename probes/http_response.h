@@ -1,5 +1,5 @@
 // An HTTP/1.x response from bytes as they arrive, with a bound on everything a hostile server may
-// send.
+// send. A body with the content coding gzip is unpacked, up to the same bound.
 #pragma once
 
 #include <cstddef>
@@ -27,7 +27,7 @@ const std::string* find_header(const HttpResponse& response, std::string_view na
 
 // How much of a body is read, and who takes it.
 struct BodyWish {
-  std::size_t bytes_max = limits::kHttpBodyBytesMax;
+  std::size_t bytes_max = limits::kHttpBodyBytesMax;  // as it comes, and unpacked
   // Gets the body of a 2xx answer as it comes; the response then keeps the beginning, for evidence.
   std::function<void(std::string_view)> take{};
 };

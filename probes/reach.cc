@@ -16,7 +16,7 @@ namespace {
 struct Elsewhere {
   bool operator()(const HttpSpec& spec) const {
     const auto url = parse_url(spec.url);
-    return url && !is_this_host(url->host);
+    return spec.unix_socket.empty() && url && !is_this_host(url->host);
   }
   bool operator()(const PrometheusSpec& spec) const { return (*this)(spec.http); }
   bool operator()(const QueueSpec& spec) const { return std::visit(*this, spec.source); }

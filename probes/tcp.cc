@@ -7,9 +7,8 @@
 #include <span>
 
 #include "common/limits.h"
+#include "probes/either_stream.h"
 #include "probes/starttls.h"
-#include "probes/stream.h"
-#include "probes/tls_stream.h"
 
 namespace firebreak::probes {
 namespace {
@@ -35,8 +34,7 @@ bool fail_too_long(Attempt& attempt, std::string_view wanted, const std::string&
 }
 
 // Takes out of `received` everything up to `wanted`, reading more until it is there.
-template <class Stream>
-Awaitable<bool> await_text(Attempt& attempt, Stream& stream, const std::string& wanted,
+Awaitable<bool> await_text(Attempt& attempt, EitherStream& stream, const std::string& wanted,
                            std::string& received) {
   if (received.empty()) attempt.enter(Phase::first_byte);
   std::size_t searched = 0;
@@ -51,7 +49,7 @@ Awaitable<bool> await_text(Attempt& attempt, Stream& stream, const std::string& 
       co_return fail_too_long(attempt, wanted, received);
     searched = received.size() - std::min(received.size(), wanted.size() - 1);
     if (attempt.is_over()) co_return fail_at_deadline(attempt, wanted, received);
-    const std::ptrdiff_t size = co_await receive(attempt, stream, std::span<char>(buffer));
+    const std::ptrdiff_t size = co_await stream.receive(std::span<char>(buffer));
     if (size == 0) co_return fail_closed(attempt, wanted, received);
     if (size < 0 && attempt.is_over() && !received.empty())
       co_return fail_at_deadline(attempt, wanted, received);
@@ -63,13 +61,12 @@ Awaitable<bool> await_text(Attempt& attempt, Stream& stream, const std::string& 
   }
 }
 
-template <class Stream>
-Awaitable<bool> converse(Attempt& attempt, Stream& stream, const TcpSpec& spec) {
+Awaitable<bool> converse(Attempt& attempt, EitherStream& stream, const TcpSpec& spec) {
   std::string received;
   for (const TcpSpec::Step& step : spec.dialogue) {
     if (!step.send.empty()) {
       attempt.enter(Phase::send);
-      if (!co_await send(attempt, stream, step.send)) co_return false;
+      if (!co_await stream.send(step.send)) co_return false;
     }
     if (!step.expect.empty() && !co_await await_text(attempt, stream, step.expect, received))
       co_return false;
@@ -77,15 +74,15 @@ Awaitable<bool> converse(Attempt& attempt, Stream& stream, const TcpSpec& spec) 
   co_return true;
 }
 
-Awaitable<bool> start_tls(Attempt& attempt, Socket& socket, const TcpSpec& spec) {
+Awaitable<bool> start_tls(Attempt& attempt, EitherStream& stream, const TcpSpec& spec) {
   attempt.enter(Phase::tls);
   StartTls talk(spec.starttls);
   std::array<char, 1024> buffer;
   while (talk.state() == StartTls::State::talking) {
     if (attempt.is_over()) co_return attempt.fail_timeout("no go-ahead for TLS");
     const std::string output = talk.take_output();
-    if (!output.empty() && !co_await send(attempt, socket, output)) co_return false;
-    const std::ptrdiff_t size = co_await receive(attempt, socket, std::span<char>(buffer));
+    if (!output.empty() && !co_await stream.send(output)) co_return false;
+    const std::ptrdiff_t size = co_await stream.receive(std::span<char>(buffer));
     if (size < 0) co_return false;
     if (size == 0)
       co_return attempt.critical(Reason::reset, "the connection was closed during STARTTLS");
@@ -115,29 +112,19 @@ bool judge_certificates(Attempt& attempt, const TcpSpec& spec, ssl_st* session) 
                       "the certificate of " + soonest->subject + " expires in " + days + " days");
 }
 
-Awaitable<bool> converse_tls(Attempt& attempt, Socket& socket, const TcpSpec& spec) {
-  if (!spec.starttls.empty() && !co_await start_tls(attempt, socket, spec)) co_return false;
-  TlsWish wish;
-  wish.verify = spec.tls_verify;
-  wish.ca_file = spec.tls_ca_file;
-  wish.server_name = spec.tls_server_name.empty() ? spec.host : spec.tls_server_name;
-  std::optional<TlsStream> stream;
-  if (!co_await handshake(attempt, socket, wish, stream)) co_return false;
-  if (!co_await converse(attempt, *stream, spec)) co_return false;
-  co_return judge_certificates(attempt, spec, stream->native_handle());
-}
-
 }  // namespace
 
 Awaitable<void> probe_tcp(Attempt& attempt, const TcpSpec& spec) {
-  Addresses addresses;
-  if (!co_await resolve(attempt, spec.host, addresses)) co_return;
-  Connection connection(attempt);
-  if (!co_await connect(attempt, connection.socket(), addresses, spec.port)) co_return;
-  const bool encrypted = spec.tls || !spec.starttls.empty();
-  const bool answered = encrypted ? co_await converse_tls(attempt, connection.socket(), spec)
-                                  : co_await converse(attempt, connection.socket(), spec);
-  if (answered) attempt.succeed();
+  static const std::optional<TlsSpec> kNotYet;
+  EitherStream stream(attempt);
+  const bool later = !spec.starttls.empty();
+  if (!co_await stream.open(spec.host, spec.port, later ? kNotYet : spec.tls)) co_return;
+  if (later && !co_await start_tls(attempt, stream, spec)) co_return;
+  const TlsSpec tls = spec.tls.value_or(TlsSpec());
+  if (later && !co_await stream.secure(tls, spec.host)) co_return;
+  if (!co_await converse(attempt, stream, spec)) co_return;
+  if (stream.session() == nullptr || judge_certificates(attempt, spec, stream.session()))
+    attempt.succeed();
 }
 
 }  // namespace firebreak::probes

@@ -166,6 +166,17 @@ std::string certificate_problem(ssl_st* session) {
   return verdict == X509_V_OK ? "" : X509_verify_cert_error_string(verdict);
 }
 
+std::optional<double> tls_version(ssl_st* session) {
+  switch (SSL_version(session)) {
+    case TLS1_2_VERSION:
+      return 1.2;
+    case TLS1_3_VERSION:
+      return 1.3;
+    default:
+      return std::nullopt;
+  }
+}
+
 std::optional<double> certificate_days_left(ssl_st* session) {
   return days_left(peer_certificate(session).get());
 }

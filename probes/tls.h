@@ -57,6 +57,8 @@ std::string chosen_protocol(ssl_st* ssl);
 std::string describe_session(ssl_st* ssl);
 // Why the peer's certificate was not accepted, or empty when that was not the trouble.
 std::string certificate_problem(ssl_st* ssl);
+// 1.2, 1.3: what was agreed upon.
+std::optional<double> tls_version(ssl_st* ssl);
 // Days until the peer's certificate expires; negative when it has.
 std::optional<double> certificate_days_left(ssl_st* ssl);
 

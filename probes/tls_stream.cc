@@ -32,6 +32,8 @@ Awaitable<bool> handshake(Attempt& attempt, Socket& socket, const TlsWish& wish,
   if (attempt.tracing()) attempt.trace(describe_session(stream->native_handle()));
   if (const auto days = certificate_days_left(stream->native_handle()))
     attempt.add_value("certificate_days", *days);
+  if (const auto version = tls_version(stream->native_handle()))
+    attempt.add_value("tls_version", *version);
   if (const std::string chosen = chosen_protocol(stream->native_handle()); chosen != wish.protocol)
     co_return attempt.critical(Reason::tls, "the server does not agree to " + wish.protocol +
                                                 " (ALPN), which it must for HTTP/2");

@@ -21,8 +21,8 @@ struct TlsWish {
   ClientCertificate own{};
 };
 
-// Phase tls; yields value "certificate_days". `stream` must live as long as it is used, `socket`
-// longer.
+// Phase tls; yields the values "certificate_days" (until it expires) and "tls_version" (1.2, 1.3).
+// `stream` must live as long as it is used, `socket` longer.
 Awaitable<bool> handshake(Attempt& attempt, Socket& socket, const TlsWish& wish,
                           std::optional<TlsStream>& stream);
 

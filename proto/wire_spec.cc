@@ -27,6 +27,16 @@ std::string not_up_to(int most) {
   return "is not between 0 and " + std::to_string(most);
 }
 
+// TLS as these messages had it before there was TlsSpec.
+template <class Message>
+void tls_into_proto(const TlsSpec& spec, Message& message) {
+  message.set_tls_skip_verify(!spec.verify);
+  message.set_tls_ca_file(spec.ca_file);
+  message.set_tls_server_name(spec.server_name);
+  message.set_tls_certificate_file(spec.certificate_file);
+  message.set_tls_key_file(spec.key_file);
+}
+
 v1::HttpSpec http_to_proto(const HttpSpec& spec) {
   v1::HttpSpec message;
   message.set_url(spec.url);
@@ -44,9 +54,8 @@ v1::HttpSpec http_to_proto(const HttpSpec& spec) {
   message.set_basic_user(spec.basic_user);
   message.set_basic_password_file(spec.basic_password_file);
   message.set_max_redirects(spec.max_redirects);
-  message.set_tls_skip_verify(!spec.tls_verify);
-  message.set_tls_ca_file(spec.tls_ca_file);
-  message.set_tls_server_name(spec.tls_server_name);
+  tls_into_proto(spec.tls, message);
+  message.set_unix_socket(spec.unix_socket);
   return message;
 }
 
@@ -137,11 +146,9 @@ v1::TcpSpec tcp_to_proto(const TcpSpec& spec) {
     each.set_send(step.send);
     each.set_expect(step.expect);
   }
-  message.set_tls(spec.tls);
+  message.set_tls(spec.tls && spec.starttls.empty());
   message.set_starttls(spec.starttls);
-  message.set_tls_skip_verify(!spec.tls_verify);
-  message.set_tls_ca_file(spec.tls_ca_file);
-  message.set_tls_server_name(spec.tls_server_name);
+  if (spec.tls) tls_into_proto(*spec.tls, message);
   if (spec.certificate_warning_days)
     message.set_certificate_warning_days(*spec.certificate_warning_days);
   if (spec.certificate_critical_days)
@@ -233,10 +240,8 @@ v1::GrpcSpec grpc_to_proto(const GrpcSpec& spec) {
   message.set_port(spec.port);
   message.set_service(spec.service);
   message.set_authority(spec.authority);
-  message.set_tls(spec.tls);
-  message.set_tls_skip_verify(!spec.tls_verify);
-  message.set_tls_ca_file(spec.tls_ca_file);
-  message.set_tls_server_name(spec.tls_server_name);
+  message.set_tls(spec.tls.has_value());
+  if (spec.tls) tls_into_proto(*spec.tls, message);
   return message;
 }
 
@@ -280,6 +285,19 @@ std::uint16_t checked_port(Checker& check, std::uint32_t port, std::string_view 
   return static_cast<std::uint16_t>(port);
 }
 
+// The reverse of tls_into_proto(); `name` is the message's.
+template <class Message>
+TlsSpec flat_tls_from_proto(Checker& check, const Message& message, const std::string& name) {
+  check_file(check, message.tls_ca_file(), name + ".tls_ca_file");
+  check.line(message.tls_server_name(), limits::kHostBytesMax, name + ".tls_server_name");
+  check_file(check, message.tls_certificate_file(), name + ".tls_certificate_file");
+  check_file(check, message.tls_key_file(), name + ".tls_key_file");
+  check.require(message.tls_certificate_file().empty() == message.tls_key_file().empty(),
+                name + ".tls_key_file", "and the certificate's file belong together");
+  return {!message.tls_skip_verify(), message.tls_ca_file(), message.tls_server_name(),
+          message.tls_certificate_file(), message.tls_key_file()};
+}
+
 HttpSpec http_from_proto(Checker& check, const v1::HttpSpec& message) {
   check.line(message.url(), limits::kTextBytesMax, "HttpSpec.url");
   check.require(message.url().rfind("http://", 0) == 0 || message.url().rfind("https://", 0) == 0,
@@ -301,8 +319,6 @@ HttpSpec http_from_proto(Checker& check, const v1::HttpSpec& message) {
   check.require(
       message.max_redirects() >= 0 && message.max_redirects() <= limits::kHttpRedirectsMax,
       "HttpSpec.max_redirects", not_up_to(limits::kHttpRedirectsMax));
-  check_file(check, message.tls_ca_file(), "HttpSpec.tls_ca_file");
-  check.line(message.tls_server_name(), limits::kHostBytesMax, "HttpSpec.tls_server_name");
   HttpSpec spec;
   spec.url = message.url();
   spec.method = message.method();
@@ -324,9 +340,11 @@ HttpSpec http_from_proto(Checker& check, const v1::HttpSpec& message) {
   spec.basic_user = message.basic_user();
   spec.basic_password_file = message.basic_password_file();
   spec.max_redirects = message.max_redirects();
-  spec.tls_verify = !message.tls_skip_verify();
-  spec.tls_ca_file = message.tls_ca_file();
-  spec.tls_server_name = message.tls_server_name();
+  spec.tls = flat_tls_from_proto(check, message, "HttpSpec");
+  check.line(message.unix_socket(), limits::kUnixPathBytesMax, "HttpSpec.unix_socket");
+  check.require(message.unix_socket().empty() || message.unix_socket().front() == '/',
+                "HttpSpec.unix_socket", "is not an absolute path");
+  spec.unix_socket = message.unix_socket();
   return spec;
 }
 
@@ -485,14 +503,10 @@ TcpSpec tcp_from_proto(Checker& check, const v1::TcpSpec& message) {
                 "TcpSpec.starttls", not_one_of(starttls_protocols()));
   check.require(message.starttls().empty() || !message.tls(), "TcpSpec.starttls",
                 "is not for a connection that is encrypted from its first byte");
-  check_file(check, message.tls_ca_file(), "TcpSpec.tls_ca_file");
-  check.line(message.tls_server_name(), limits::kHostBytesMax, "TcpSpec.tls_server_name");
   spec.host = message.host();
-  spec.tls = message.tls();
   spec.starttls = message.starttls();
-  spec.tls_verify = !message.tls_skip_verify();
-  spec.tls_ca_file = message.tls_ca_file();
-  spec.tls_server_name = message.tls_server_name();
+  const TlsSpec tls = flat_tls_from_proto(check, message, "TcpSpec");
+  if (message.tls() || !message.starttls().empty()) spec.tls = tls;
   if (message.has_certificate_warning_days() &&
       check.finite(message.certificate_warning_days(), "TcpSpec.certificate_warning_days"))
     spec.certificate_warning_days = message.certificate_warning_days();
@@ -655,15 +669,11 @@ GrpcSpec grpc_from_proto(Checker& check, const v1::GrpcSpec& message) {
   spec.port = checked_port(check, message.port(), "GrpcSpec.port");
   check.line(message.service(), limits::kGrpcServiceBytesMax, "GrpcSpec.service");
   check.line(message.authority(), limits::kHostBytesMax, "GrpcSpec.authority");
-  check_file(check, message.tls_ca_file(), "GrpcSpec.tls_ca_file");
-  check.line(message.tls_server_name(), limits::kHostBytesMax, "GrpcSpec.tls_server_name");
   spec.host = message.host();
   spec.service = message.service();
   spec.authority = message.authority();
-  spec.tls = message.tls();
-  spec.tls_verify = !message.tls_skip_verify();
-  spec.tls_ca_file = message.tls_ca_file();
-  spec.tls_server_name = message.tls_server_name();
+  const TlsSpec tls = flat_tls_from_proto(check, message, "GrpcSpec");
+  if (message.tls()) spec.tls = tls;
   return spec;
 }
 

@@ -256,6 +256,27 @@ std::vector<Choice> request_choices() {
           {{"body", "json"}, false}};
 }
 
+using Needs = std::vector<std::pair<std::string, std::string>>;
+
+Needs client_certificate() {
+  return {{"tls_certificate_file", "tls_key_file"}, {"tls_key_file", "tls_certificate_file"}};
+}
+
+// What is wanted of TLS where there is some.
+void add_tls(std::vector<Key>& keys, const char* usual_name) {
+  const Key tls[] = {
+      {"tls_verify", boolean(), "true", "whether the server's certificate must be good", "true"},
+      {"tls_ca_file", text("file"), "the system's", "whose certificates are trusted",
+       "/etc/firebreak/ca.crt"},
+      {"tls_server_name", text("name", limits::kHostBytesMax), usual_name,
+       "for SNI and for the certificate", "shop.example.com"},
+      {"tls_certificate_file", text("file"), "none", "what we show of ourselves",
+       "/etc/firebreak/client.crt"},
+      {"tls_key_file", text("secret file"), "none", "its private key",
+       "/etc/firebreak/secrets/client.key"}};
+  keys.insert(keys.end(), std::begin(tls), std::end(tls));
+}
+
 Object http() {
   std::vector<Key> keys = request();
   keys.insert(
@@ -271,12 +292,12 @@ Object http() {
         "credentials stay "
         "with their origin",
         "0"},
-       {"tls_verify", boolean(), "true", "whether the server's certificate must be good", "true"},
-       {"tls_ca_file", text("file"), "the system's", "whose certificates are trusted",
-        "/etc/ssl/certs/ca-certificates.crt"},
-       {"tls_server_name", text("name", limits::kHostBytesMax), "the URL's host",
-        "for SNI and for the certificate", "shop.example.com"}});
-  return {"http", "a request, and what its answer must be", std::move(keys), request_choices()};
+       {"unix_socket", text("path", limits::kUnixPathBytesMax), "none",
+        "asked instead of the URL's host and port; a redirect to another host is not followed",
+        "/run/shop.sock"}});
+  add_tls(keys, "the URL's host");
+  return {"http", "a request, and what its answer must be", std::move(keys), request_choices(),
+          client_certificate()};
 }
 
 Object postgres() {
@@ -304,29 +325,17 @@ Object postgres() {
 
 // Of a server that may be asked through TLS, behind its other keys.
 std::vector<Key> with_tls(std::vector<Key> keys) {
-  const Key tls[] = {
-      {"tls", boolean(), "false", "whether TLS begins with the first byte", "true"},
-      {"tls_verify", boolean(), "true", "whether the server's certificate must be good", "true"},
-      {"tls_ca_file", text("file"), "the system's", "whose certificates are trusted",
-       "/etc/firebreak/ca.crt"},
-      {"tls_server_name", text("name", limits::kHostBytesMax), "`host`",
-       "for SNI and for the certificate", "cache.example.com"},
-      {"tls_certificate_file", text("file"), "none", "what we show of ourselves",
-       "/etc/firebreak/client.crt"},
-      {"tls_key_file", text("secret file"), "none", "its private key",
-       "/etc/firebreak/secrets/client.key"}};
-  keys.insert(keys.end(), std::begin(tls), std::end(tls));
+  keys.push_back({"tls", boolean(), "false", "whether TLS begins with the first byte", "true"});
+  add_tls(keys, "`host`");
   return keys;
 }
 
-std::vector<std::pair<std::string, std::string>> tls_needs() {
-  return {{"tls_verify", "tls"},
-          {"tls_ca_file", "tls"},
-          {"tls_server_name", "tls"},
-          {"tls_certificate_file", "tls"},
-          {"tls_key_file", "tls"},
-          {"tls_certificate_file", "tls_key_file"},
-          {"tls_key_file", "tls_certificate_file"}};
+Needs tls_needs() {
+  Needs needs = client_certificate();
+  for (const char* key :
+       {"tls_verify", "tls_ca_file", "tls_server_name", "tls_certificate_file", "tls_key_file"})
+    needs.emplace_back(key, "tls");
+  return needs;
 }
 
 Object redis() {
@@ -401,25 +410,24 @@ Object queue() {
 }
 
 std::vector<Object> tcp() {
+  std::vector<Key> keys = {
+      {"host", text("name or address", limits::kHostBytesMax), "required",
+       "short: `tcp: host:port`", "mail"},
+      {"port", whole(1, 65535), "required", "where it listens", "25"},
+      {"dialogue", list_or_one(object("tcp-step")), "none",
+       "what is said, step by step; at most 16 of them", ""},
+      {"tls", boolean(), "false", "whether TLS begins with the first byte", "true"},
+      {"starttls", words(all(starttls_protocols())), "none",
+       "TLS begins after this protocol's own words", "smtp"},
+      {"certificate_warning_days|certificate_critical_days", number(0), "none",
+       "fewer days left to any certificate of the chain are a warning, are critical", "14"}};
+  add_tls(keys, "`host`");
   return {
       {"tcp",
        "a connection, and what is said on it",
-       {{"host", text("name or address", limits::kHostBytesMax), "required",
-         "short: `tcp: host:port`", "mail"},
-        {"port", whole(1, 65535), "required", "where it listens", "25"},
-        {"dialogue", list_or_one(object("tcp-step")), "none",
-         "what is said, step by step; at most 16 of them", ""},
-        {"tls", boolean(), "false", "whether TLS begins with the first byte", "true"},
-        {"starttls", words(all(starttls_protocols())), "none",
-         "TLS begins after this protocol's own words", "smtp"},
-        {"tls_verify", boolean(), "true", "whether the server's certificate must be good", "true"},
-        {"tls_ca_file", text("file"), "the system's", "whose certificates are trusted",
-         "/etc/ssl/certs/ca-certificates.crt"},
-        {"tls_server_name", text("name", limits::kHostBytesMax), "`host`",
-         "for SNI and for the certificate", "mail.example.com"},
-        {"certificate_warning_days|certificate_critical_days", number(0), "none",
-         "fewer days left to any certificate of the chain are a warning, are critical", "14"}},
-       {{{"tls", "starttls"}, false}}},
+       std::move(keys),
+       {{{"tls", "starttls"}, false}},
+       client_certificate()},
       {"tcp-step",
        "a step of a dialogue",
        {{"send", text(), "nothing", "sent as it is: write a line's end, `\"PING\\r\\n\"`", "PING"},
@@ -513,33 +521,35 @@ Object prometheus() {
       {"empty", words(all(empty_answers())), "`critical`",
        "what it means that there is no series, no sample, or none with a number", "ok"}};
   const Object request = http();
-  for (const char* shared : {"headers", "bearer_token_file", "basic_user", "basic_password_file",
-                             "tls_verify", "tls_ca_file", "tls_server_name"})
+  for (const char* shared :
+       {"headers", "bearer_token_file", "basic_user", "basic_password_file", "unix_socket",
+        "tls_verify", "tls_ca_file", "tls_server_name", "tls_certificate_file", "tls_key_file"})
     keys.push_back(*request.find(shared));
   return {"prometheus",
           "numbers of Prometheus, or of what it would scrape",
           std::move(keys),
           {{{"url", "scrape"}}},
-          {{"query", "url"}, {"url", "query"}, {"metric", "scrape"}, {"scrape", "metric"}}};
+          {{"query", "url"},
+           {"url", "query"},
+           {"metric", "scrape"},
+           {"scrape", "metric"},
+           {"tls_certificate_file", "tls_key_file"},
+           {"tls_key_file", "tls_certificate_file"}}};
 }
 
 Object grpc() {
-  return {
-      "grpc",
-      "a gRPC server, asked for its health",
-      {{"host", text("name or address", limits::kHostBytesMax), "required",
-        "short: `grpc: host:port`", "cart"},
-       {"port", whole(1, 65535), "required", "where it listens", "50051"},
-       {"service", text("text", limits::kGrpcServiceBytesMax), "the whole server",
-        "whose health is asked for, as the server names it", "shop.Cart"},
-       {"authority", text("text", limits::kHostBytesMax), "`host:port`",
-        "the name that is asked for, where one address serves several", "cart.example.com"},
-       {"tls", boolean(), "false", "whether it is spoken over TLS", "true"},
-       {"tls_verify", boolean(), "true", "whether the server's certificate must be good", "true"},
-       {"tls_ca_file", text("file"), "the system's", "whose certificates are trusted",
-        "/etc/ssl/certs/ca-certificates.crt"},
-       {"tls_server_name", text("name", limits::kHostBytesMax), "`host`",
-        "for SNI and for the certificate", "cart.example.com"}}};
+  return {"grpc",
+          "a gRPC server, asked for its health",
+          with_tls({{"host", text("name or address", limits::kHostBytesMax), "required",
+                     "short: `grpc: host:port`", "cart"},
+                    {"port", whole(1, 65535), "required", "where it listens", "50051"},
+                    {"service", text("text", limits::kGrpcServiceBytesMax), "the whole server",
+                     "whose health is asked for, as the server names it", "shop.Cart"},
+                    {"authority", text("text", limits::kHostBytesMax), "`host:port`",
+                     "the name that is asked for, where one address serves several",
+                     "cart.example.com"}}),
+          {},
+          tls_needs()};
 }
 
 Object rule() {
@@ -606,8 +616,8 @@ std::vector<Object> actions() {
        request(),
        request_choices(),
        {},
-       {"expect", "contains", "basic_user", "basic_password_file", "max_redirects", "tls_verify",
-        "tls_ca_file", "tls_server_name"}}};
+       {"expect", "contains", "basic_user", "basic_password_file", "max_redirects", "unix_socket",
+        "tls_verify", "tls_ca_file", "tls_server_name", "tls_certificate_file", "tls_key_file"}}};
 }
 
 std::vector<Object> playbooks() {

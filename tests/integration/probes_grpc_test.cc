@@ -143,8 +143,8 @@ class GrpcTls : public ::testing::Test {
 
   GrpcSpec trusting(std::uint16_t port) const {
     GrpcSpec spec = to_port(port);
-    spec.tls = true;
-    spec.tls_ca_file = folder_ / "ca.crt";
+    spec.tls = TlsSpec();
+    spec.tls->ca_file = folder_ / "ca.crt";
     return spec;
   }
 
@@ -160,12 +160,12 @@ TEST_F(GrpcTls, AServerWithTls) {
   expect_ok(result);
   EXPECT_NEAR(value_of(result, "certificate_days"), 30, 1);
   GrpcSpec other = good;
-  other.tls_server_name = "api.example.com";
+  other.tls->server_name = "api.example.com";
   expect_verdict(run(other), Status::critical, Reason::tls, Phase::tls);
   GrpcSpec stranger = good;
-  stranger.tls_ca_file.clear();
+  stranger.tls->ca_file.clear();
   expect_verdict(run(stranger), Status::critical, Reason::tls, Phase::tls);
-  stranger.tls_verify = false;
+  stranger.tls->verify = false;
   expect_ok(run(stranger));
   // Without TLS, to a server that wants it.
   expect_verdict(run(to_port(server.port())), Status::critical, Reason::reset, Phase::transfer);

@@ -79,7 +79,8 @@ class Certified : public ::testing::Test {
 
   TcpSpec trusting(std::uint16_t port, std::vector<TcpSpec::Step> dialogue = {}) const {
     TcpSpec spec = to_port(port, std::move(dialogue));
-    spec.tls_ca_file = folder_ / "ca.crt";
+    spec.tls = TlsSpec();
+    spec.tls->ca_file = folder_ / "ca.crt";
     return spec;
   }
 
@@ -89,10 +90,10 @@ class Certified : public ::testing::Test {
     expect_ok(result);
     EXPECT_NEAR(value_of(result, "certificate_days"), 30, 1);
     TcpSpec other = good;
-    other.tls_server_name = "api.example.com";
+    other.tls->server_name = "api.example.com";
     expect_verdict(run(other), Status::critical, Reason::tls, Phase::tls);
     TcpSpec stranger = good;
-    stranger.tls_ca_file.clear();
+    stranger.tls->ca_file.clear();
     expect_verdict(run(stranger), Status::critical, Reason::tls, Phase::tls);
     TcpSpec warned = good;
     warned.certificate_warning_days = 60;
@@ -109,7 +110,6 @@ TEST_F(TlsProbe, NginxFromTheFirstByte) {
   NginxServer server("location / { return 200 alive; }", pair_.certificate, pair_.key);
   TcpSpec spec = trusting(server.tls_port(),
                           {{"GET / HTTP/1.0\r\n\r\n", "HTTP/1.1 200"}, {"", "\r\n\r\nalive"}});
-  spec.tls = true;
 
   expect_verified(spec);
   server.freeze();
@@ -120,7 +120,6 @@ TEST_F(TlsProbe, NginxFromTheFirstByte) {
 TEST_F(TlsProbe, AServerWithoutTlsIsATlsFailure) {
   const NginxServer server("location / { return 200 alive; }");
   TcpSpec spec = trusting(server.port());
-  spec.tls = true;
 
   expect_verdict(run(spec), Status::critical, Reason::tls, Phase::tls);
 }

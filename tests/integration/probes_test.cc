@@ -354,17 +354,81 @@ TEST(HttpProbe, VerifiesARealCertificate) {
   ASSERT_TRUE(pair) << pair.error().message;
   NginxServer server("location / { return 200 ok; }", pair->certificate, pair->key);
   HttpSpec known = get("https://127.0.0.1:" + std::to_string(server.tls_port()) + "/");
-  known.tls_ca_file = folder / "ca.crt";
+  known.tls.ca_file = folder / "ca.crt";
   HttpSpec other = known;
-  other.tls_server_name = "api.example.com";
+  other.tls.server_name = "api.example.com";
   HttpSpec stranger = known;
-  stranger.tls_ca_file.clear();
+  stranger.tls.ca_file.clear();
 
   expect_ok(run(known));
   expect_verdict(run(other), Status::critical, Reason::tls, Phase::tls);
   expect_verdict(run(stranger), Status::critical, Reason::tls, Phase::tls);
   server.freeze();
   expect_verdict(run(known, kBrief), Status::critical, Reason::timeout, Phase::tls);
+}
+
+TEST(HttpProbe, ShowsItsCertificateToAServerThatWantsOne) {
+  const TempDir folder;
+  const WallTime now = SystemClock().wall();
+  ASSERT_TRUE(pki::init_ca(folder.path(), "prod", now));
+  const auto server_pair =
+      pki::issue(folder.path(), {pki::Role::coordinator, "web", {"127.0.0.1"}, 30}, now);
+  const auto pair = pki::issue(folder.path(), {pki::Role::agent, "prober", {}, 30}, now);
+  ASSERT_TRUE(server_pair && pair);
+  const NginxServer server("ssl_client_certificate " + (folder / "ca.crt") +
+                               "; ssl_verify_client on; ssl_protocols TLSv1.2;\n"
+                               "location / { return 200 $ssl_client_s_dn; }",
+                           server_pair->certificate, server_pair->key);
+  HttpSpec nobody = get("https://127.0.0.1:" + std::to_string(server.tls_port()) + "/");
+  nobody.tls.ca_file = folder / "ca.crt";
+  HttpSpec known = nobody;
+  known.tls.certificate_file = pair->certificate;
+  known.tls.key_file = pair->key;
+  known.contains = "prober";
+  HttpSpec mixed = known;
+  mixed.tls.key_file = server_pair->key;
+
+  const Observation result = run(known);
+
+  expect_ok(result);
+  EXPECT_EQ(value_of(result, "tls_version"), 1.2);
+  expect_verdict(run(nobody), Status::critical, Reason::status, Phase::transfer);  // nginx says 400
+  expect_verdict(run(mixed), Status::unknown, Reason::config, Phase::tls);
+}
+
+TEST(HttpProbe, AsksThroughAUnixSocket) {
+  const TempDir folder;
+  const std::string socket = folder / "web.sock";
+  NginxServer server("listen unix:" + socket +
+                     "; location = /host { return 200 $http_host; }\n"
+                     "location = /here { return 302 /host; }\n"
+                     "location = /away { return 302 http://127.0.0.1:1/; }");
+  HttpSpec spec = get("http://shop.example/host");
+  spec.unix_socket = socket;
+  spec.contains = "shop.example";
+  HttpSpec here = spec;
+  here.url = "http://shop.example/here";
+  here.max_redirects = 1;
+  HttpSpec away = here;
+  away.url = "http://shop.example/away";
+
+  expect_ok(run(spec));
+  expect_ok(run(here));
+  const Observation refused = run(away);
+  expect_verdict(refused, Status::critical, Reason::status, Phase::transfer);
+  EXPECT_NE(refused.evidence.find("leads off the socket"), std::string::npos) << refused.evidence;
+  server.kill();
+  expect_verdict(run(spec), Status::critical, Reason::refused, Phase::connect);
+}
+
+TEST(HttpProbe, UnpacksWhatARealServerPacks) {
+  const NginxServer server("gzip on; gzip_types text/plain; gzip_min_length 1;");
+  server.write("long.txt", std::string(50000, 'a') + "end");
+  HttpSpec spec = get(server.url("/long.txt"));
+  spec.headers = {{"Accept-Encoding", "gzip"}};
+  spec.expect = "headers['content-encoding'] == 'gzip' && text.endsWith('aend')";
+
+  expect_ok(run(spec));
 }
 
 TEST(HttpProbe, CountsAQueueInJson) {

@@ -50,7 +50,7 @@ TEST(PrometheusYaml, ReadsAQuery) {
   EXPECT_EQ(spec.critical, parse_range("@1:2"));
   EXPECT_EQ(spec.http.headers.size(), 1u);
   EXPECT_EQ(spec.http.basic_user, "u");
-  EXPECT_FALSE(spec.http.tls_verify);
+  EXPECT_FALSE(spec.http.tls.verify);
 }
 
 TEST(PrometheusYaml, AQueryMayHaveSeveralLines) {
@@ -98,11 +98,10 @@ TEST(GrpcYaml, ReadsATarget) {
   EXPECT_EQ(describe_target(brief), "[::1]:50051");
   const auto spec = accepted<GrpcSpec>(
       "grpc: {host: h, port: 443, service: shop.Cart, authority: a.example, tls: true, tls_verify: "
-      "false, tls_ca_file: /ca, tls_server_name: n}");
+      "false, tls_ca_file: /ca, tls_server_name: n, tls_certificate_file: /c, tls_key_file: /k}");
   EXPECT_EQ(spec.service, "shop.Cart");
   EXPECT_EQ(spec.authority, "a.example");
-  EXPECT_TRUE(spec.tls);
-  EXPECT_FALSE(spec.tls_verify);
+  EXPECT_EQ(spec.tls, (TlsSpec{false, "/ca", "n", "/c", "/k"}));
   EXPECT_EQ(describe_target(spec), "h:443 shop.Cart");
 }
 
@@ -112,6 +111,7 @@ TEST(GrpcYaml, RefusesWhatNoAgentWouldTake) {
   expect_refused("grpc: {port: 1}", "host");
   expect_refused("grpc: {host: h, port: 70000}", "port");
   expect_refused("grpc: {host: h, port: 1, tls_verify: false}", "is about TLS");
+  expect_refused("grpc: {host: h, port: 1, tls: true, tls_key_file: /k}", "belong together");
   expect_refused("grpc: {host: h, port: 1, service: \"a\\nb\"}", "one line");
   expect_refused("grpc: {host: h, port: 1, service: " + std::string(256, 's') + "}", "service");
   expect_refused("grpc: {host: h, port: 1, method: Watch}", "method");

@@ -92,12 +92,16 @@ TEST(ProbeYaml, AcceptsWhatTravelsUpToEveryBound) {
                "}",
            "redis: '" + host + ":1'",
            "postgres: {host: " + host + "}",
+           std::string("http: {url: 'http://h/', unix_socket: /run/a.sock}"),
+           std::string("http: {url: 'https://h/', tls_certificate_file: /c, tls_key_file: /k}"),
+           std::string("prometheus: {scrape: 'http://h/metrics', metric: up, unix_socket: /a}"),
            std::string("postgres: /run/postgresql"),
            std::string("queue: {redis: 'h:1', list: a}"),
            std::string("tcp: '[::1]:65535'"),
            "tcp: {host: " + host + ", port: 1, dialogue: " + steps(limits::kTcpStepsMax) + "}",
            std::string("tcp: {host: ::1, port: 25, starttls: smtp, tls_verify: false, "
-                       "tls_ca_file: /ca, tls_server_name: mail, certificate_warning_days: 14, "
+                       "tls_ca_file: /ca, tls_server_name: mail, tls_certificate_file: /c, "
+                       "tls_key_file: /k, certificate_warning_days: 14, "
                        "certificate_critical_days: 0.5, dialogue: {send: \"QUIT\\r\\n\"}}"),
            std::string("dns: example.com."),
            "dns: {name: a.b, type: PTR, server: '[::1]:5353', rcode: NOERROR, exact: true, "
@@ -137,6 +141,9 @@ TEST(ProbeYaml, RefusesWhatNoAgentWouldTake) {
            std::string("http: {url: 'http://h/', headers: {a: \"\\x1b\"}}"),
            std::string("http: {url: 'http://h/', basic_user: \"a\\tb\"}"),
            "http: {url: 'http://h/', tls_server_name: " + host + "}",
+           std::string("http: {url: 'https://h/', tls_certificate_file: /c}"),
+           std::string("http: {url: 'http://h/', unix_socket: run/a.sock}"),
+           "http: {url: 'http://h/', unix_socket: /" + std::string(107, 'x') + "}",
            "redis: '" + host + ":1'",
            std::string("redis: ':1'"),
            std::string("redis: {host: ''}"),

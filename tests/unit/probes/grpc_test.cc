@@ -117,8 +117,8 @@ TEST_F(Grpc, TlsWithoutAgreementOnHttp2IsRefused) {
   ASSERT_TRUE(pair) << pair.error().message;
   const ScriptedServer server(io_, {answer(health_answer())}, pair->certificate, pair->key);
   GrpcSpec spec = to_port(server.port());
-  spec.tls = true;
-  spec.tls_ca_file = folder / "ca.crt";
+  spec.tls = TlsSpec();
+  spec.tls->ca_file = folder / "ca.crt";
 
   const Observation result = run_probe(io_, spec);
   expect_verdict(result, Status::critical, Reason::tls, Phase::tls);

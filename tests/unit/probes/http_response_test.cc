@@ -2,6 +2,7 @@
 #include "probes/http_response.h"
 
 #include <gtest/gtest.h>
+#include <zlib.h>
 
 namespace firebreak::probes {
 namespace {
@@ -98,6 +99,88 @@ TEST(HttpResponse, TwoLengthsAreRefused) {
 
   EXPECT_EQ(parser.feed("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n"),
             Progress::failed);
+}
+
+// One member of RFC 1952.
+std::string gzip(std::string_view text) {
+  z_stream z{};
+  EXPECT_EQ(deflateInit2(&z, 9, Z_DEFLATED, 15 + 16, 9, Z_DEFAULT_STRATEGY), Z_OK);
+  std::string packed(deflateBound(&z, text.size()) + 64, '\0');
+  std::string input(text);
+  z.next_in = reinterpret_cast<Bytef*>(input.data());
+  z.avail_in = static_cast<uInt>(input.size());
+  z.next_out = reinterpret_cast<Bytef*>(packed.data());
+  z.avail_out = static_cast<uInt>(packed.size());
+  EXPECT_EQ(deflate(&z, Z_FINISH), Z_STREAM_END);
+  packed.resize(z.total_out);
+  deflateEnd(&z);
+  return packed;
+}
+
+std::string gzip_answer(const std::string& body) {
+  return "HTTP/1.1 200 OK\r\nContent-Encoding: GZip\r\nContent-Length: " +
+         std::to_string(body.size()) + "\r\n\r\n" + body;
+}
+
+TEST(HttpResponse, AGzipBodyIsUnpackedInPiecesOfAnySize) {
+  const std::string answer = gzip_answer(gzip("{\"ok\": true}") + gzip(" and more"));
+  for (std::size_t piece = 1; piece <= answer.size(); ++piece) {
+    HttpResponseParser parser(false);
+    ASSERT_EQ(feed_in_pieces(parser, answer, piece), Progress::done) << piece;
+    EXPECT_EQ(parser.response().body, "{\"ok\": true} and more") << piece;
+  }
+}
+
+TEST(HttpResponse, AGzipBombCostsWhatIsReadOfIt) {
+  const std::string bomb = gzip_answer(gzip(std::string(64u << 20, 'x')));
+  HttpResponseParser parser(false);
+
+  EXPECT_EQ(parser.feed(bomb), Progress::done);
+  EXPECT_EQ(parser.response().body, std::string(limits::kHttpBodyBytesMax, 'x'));
+  EXPECT_TRUE(parser.response().body_cut);
+}
+
+TEST(HttpResponse, GzipThatHoldsNothingIsBoundedToo) {
+  const std::string empty = gzip("");
+  std::string many;
+  while (many.size() <= limits::kHttpBodyBytesMax) many += empty;
+  HttpResponseParser parser(false);
+
+  EXPECT_EQ(parser.feed(gzip_answer(many)), Progress::done);
+  EXPECT_EQ(parser.response().body, "");
+  EXPECT_TRUE(parser.response().body_cut);
+}
+
+TEST(HttpResponse, ABrokenGzipBodyIsSaid) {
+  const std::string whole = gzip("alive and well");
+  std::string wrong_sum = whole;
+  wrong_sum[whole.size() - 6] ^= 1;
+  for (const std::string& body : {std::string("alive"), whole + "xyz", wrong_sum}) {
+    HttpResponseParser parser(false);
+    ASSERT_EQ(parser.feed(gzip_answer(body)), Progress::failed) << body.size();
+    EXPECT_EQ(parser.problem(), "the body is not gzip, as its Content-Encoding says");
+  }
+  for (std::size_t size = 1; size < whole.size(); ++size) {
+    HttpResponseParser parser(false);
+    ASSERT_EQ(parser.feed(gzip_answer(whole.substr(0, size))), Progress::failed) << size;
+    EXPECT_EQ(parser.problem(), "the gzip body ends too early");
+  }
+}
+
+TEST(HttpResponse, AnAnswerWithoutABodyIsNoBrokenGzip) {
+  HttpResponseParser head(true);
+  EXPECT_EQ(head.feed("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 9\r\n\r\n"),
+            Progress::done);
+  HttpResponseParser empty(false);
+  EXPECT_EQ(empty.feed(gzip_answer("")), Progress::done);
+}
+
+TEST(HttpResponse, OtherCodingsAreLeftAsTheyAre) {
+  HttpResponseParser parser(false);
+
+  EXPECT_EQ(parser.feed("HTTP/1.1 200 OK\r\nContent-Encoding: br\r\nContent-Length: 2\r\n\r\nab"),
+            Progress::done);
+  EXPECT_EQ(parser.response().body, "ab");
 }
 
 }  // namespace

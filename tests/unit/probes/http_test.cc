@@ -436,7 +436,7 @@ class Https : public Http {
   }
   HttpSpec trusting(const std::string& url) {
     HttpSpec spec = get(url);
-    spec.tls_ca_file = folder_ / "ca.crt";
+    spec.tls.ca_file = folder_ / "ca.crt";
     return spec;
   }
   // A probe of a server with this certificate, by our authority.
@@ -488,7 +488,7 @@ TEST_F(Https, NothingIsVerifiedWhenTheSpecSaysSo) {
   const pki::KeyPairFiles pair = certificate("other.example", now_ - std::chrono::days(31));
   const ScriptedServer server(io_, {answer(kOk)}, pair.certificate, pair.key);
   HttpSpec spec = get(server.url());
-  spec.tls_verify = false;
+  spec.tls.verify = false;
 
   const Observation result = run_probe(io_, spec);
 
@@ -500,7 +500,7 @@ TEST_F(Https, ServerNameOfTheSpecIsVerifiedInsteadOfTheHost) {
   const pki::KeyPairFiles pair = certificate("api.example.com", now_);
   const ScriptedServer server(io_, {answer(kOk)}, pair.certificate, pair.key);
   HttpSpec spec = trusting(server.url());
-  spec.tls_server_name = "api.example.com";
+  spec.tls.server_name = "api.example.com";
 
   EXPECT_EQ(run_probe(io_, spec).status, Status::ok);
 }
@@ -524,7 +524,7 @@ TEST_F(Https, SilentHandshakeIsATimeout) {
 TEST_F(Https, MissingAuthorityFileIsOurFault) {
   const ScriptedServer server(io_, {answer(kOk)});
   HttpSpec spec = get("https" + server.url().substr(4));
-  spec.tls_ca_file = folder_ / "no-such-file";
+  spec.tls.ca_file = folder_ / "no-such-file";
 
   expect_verdict(run_probe(io_, spec), Status::unknown, Reason::config, Phase::tls);
 }

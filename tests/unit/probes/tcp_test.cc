@@ -233,8 +233,8 @@ class TcpTls : public Tcp {
 
   TcpSpec secured() {
     TcpSpec spec = spec_of(*server_, {{"PING\r\n", "+PONG"}});
-    spec.tls = true;
-    spec.tls_ca_file = folder_ / "ca.crt";
+    spec.tls = TlsSpec();
+    spec.tls->ca_file = folder_ / "ca.crt";
     return spec;
   }
 
@@ -270,8 +270,8 @@ TEST_F(TcpTls, ACertificateThatExpiresSoonIsSaid) {
 
 TEST_F(TcpTls, AnUnverifiedChainIsDatedToo) {
   TcpSpec spec = secured();
-  spec.tls_ca_file.clear();
-  spec.tls_verify = false;
+  spec.tls->ca_file.clear();
+  spec.tls->verify = false;
   spec.certificate_warning_days = 60;
 
   expect_verdict(run_probe(io_, spec), Status::warning, Reason::threshold, Phase::tls);
@@ -279,9 +279,9 @@ TEST_F(TcpTls, AnUnverifiedChainIsDatedToo) {
 
 TEST_F(TcpTls, ChainAndNameAreVerified) {
   TcpSpec stranger = secured();
-  stranger.tls_ca_file.clear();
+  stranger.tls->ca_file.clear();
   TcpSpec other = secured();
-  other.tls_server_name = "api.example.com";
+  other.tls->server_name = "api.example.com";
 
   expect_verdict(run_probe(io_, stranger), Status::critical, Reason::tls, Phase::tls);
   expect_verdict(run_probe(io_, other), Status::critical, Reason::tls, Phase::tls);

@@ -37,9 +37,8 @@ HttpSpec an_http_spec() {
   spec.basic_user = "user";
   spec.basic_password_file = "credential:password";
   spec.max_redirects = 3;
-  spec.tls_verify = false;
-  spec.tls_ca_file = "/etc/ca.pem";
-  spec.tls_server_name = "api";
+  spec.tls = {false, "/etc/ca.pem", "api", "/etc/a.crt", "/etc/a.key"};
+  spec.unix_socket = "/run/api.sock";
   return spec;
 }
 
@@ -62,9 +61,7 @@ TcpSpec a_tcp_spec() {
   spec.port = 25;
   spec.dialogue = {{"", "220"}, {"QUIT\r\n", "221"}};
   spec.starttls = "smtp";
-  spec.tls_verify = false;
-  spec.tls_ca_file = "/etc/ca.pem";
-  spec.tls_server_name = "mail.example.com";
+  spec.tls = TlsSpec{false, "/etc/ca.pem", "mail.example.com", "/etc/a.crt", "/etc/a.key"};
   spec.certificate_warning_days = 14;
   spec.certificate_critical_days = 2.5;
   return spec;
@@ -332,7 +329,8 @@ TEST(WireSpec, RefusesPrometheusThatBreaksARule) {
 }
 
 TEST(WireSpec, RefusesGrpcThatBreaksARule) {
-  const GrpcSpec spec{"cart", 443, "shop.Cart", "cart.example", true, false, "/ca.pem", "cart"};
+  const GrpcSpec spec{"cart", 443, "shop.Cart", "cart.example",
+                      TlsSpec{false, "/ca.pem", "cart", "/a.crt", "/a.key"}};
   const auto back = from_proto(to_proto(a_spec(spec)));
   ASSERT_TRUE(back) << back.error().message;
   EXPECT_EQ(*back, a_spec(spec));
@@ -345,6 +343,10 @@ TEST(WireSpec, RefusesGrpcThatBreaksARule) {
        {"GrpcSpec.service", [&](auto& m) { grpc(m).set_service("a\nb"); }},
        {"GrpcSpec.authority", [&](auto& m) { grpc(m).set_authority("a\r\nb: c"); }},
        {"GrpcSpec.tls_ca_file", [&](auto& m) { grpc(m).set_tls_ca_file("ca.pem"); }},
+       {"GrpcSpec.tls_key_file", [&](auto& m) { grpc(m).clear_tls_key_file(); }},
+       {"GrpcSpec.tls_key_file", [&](auto& m) { grpc(m).set_tls_key_file("a.key"); }},
+       {"GrpcSpec.tls_certificate_file",
+        [&](auto& m) { grpc(m).set_tls_certificate_file("a.crt"); }},
        {"GrpcSpec.tls_server_name", [&](auto& m) { grpc(m).set_tls_server_name("\x7f"); }}});
 }
 
@@ -374,6 +376,13 @@ TEST(WireSpec, RefusesHttpThatBreaksARule) {
        {"HttpSpec.basic_password_file", [&](auto& m) { http(m).set_basic_password_file("pw"); }},
        {"HttpSpec.max_redirects", [&](auto& m) { http(m).set_max_redirects(11); }},
        {"HttpSpec.tls_ca_file", [&](auto& m) { http(m).set_tls_ca_file("ca.pem"); }},
+       {"HttpSpec.tls_key_file", [&](auto& m) { http(m).clear_tls_key_file(); }},
+       {"HttpSpec.tls_key_file", [&](auto& m) { http(m).set_tls_key_file("a.key"); }},
+       {"HttpSpec.tls_certificate_file",
+        [&](auto& m) { http(m).set_tls_certificate_file("a.crt"); }},
+       {"HttpSpec.unix_socket", [&](auto& m) { http(m).set_unix_socket("run/a.sock"); }},
+       {"HttpSpec.unix_socket",
+        [&](auto& m) { http(m).set_unix_socket("/" + std::string(107, 'x')); }},
        {"HttpSpec.tls_server_name", [&](auto& m) { http(m).set_tls_server_name("\n"); }}});
 }
 
@@ -448,6 +457,9 @@ TEST(WireSpec, RefusesTcpThatBreaksARule) {
        {"TcpSpec.starttls", [&](auto& m) { tcp(m).set_starttls("ftp"); }},
        {"TcpSpec.starttls", [&](auto& m) { tcp(m).set_tls(true); }},
        {"TcpSpec.tls_ca_file", [&](auto& m) { tcp(m).set_tls_ca_file("ca.pem"); }},
+       {"TcpSpec.tls_key_file", [&](auto& m) { tcp(m).clear_tls_key_file(); }},
+       {"TcpSpec.tls_key_file", [&](auto& m) { tcp(m).set_tls_key_file("a.key"); }},
+       {"TcpSpec.tls_certificate_file", [&](auto& m) { tcp(m).set_tls_certificate_file("a.crt"); }},
        {"TcpSpec.tls_server_name", [&](auto& m) { tcp(m).set_tls_server_name("\n"); }},
        {"TcpSpec.certificate_warning_days",
         [&](auto& m) { tcp(m).set_certificate_warning_days(nan); }},
