@@ -114,6 +114,8 @@ class Agent::Impl {
     log::info("agent starts", {{"agent", settings_.name.str()}, {"version", FIREBREAK_VERSION}});
     ProberOptions options;
     options.checks = settings_.checks;
+    options.in_flight_max = settings_.config.probes_at_once;
+    options.per_target_max = settings_.config.probes_per_target;
     prober_.emplace(io_, options);
     lookout_.emplace(io_, clock_, lookout_settings());
     if (settings_.config.actuator.empty()) {

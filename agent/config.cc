@@ -172,6 +172,18 @@ void read_spool(const yaml::Node& node, yaml::Problems& problems, spool::LogLimi
                         .value_or(spool.age_max);
 }
 
+void read_probes(const yaml::Node& node, yaml::Problems& problems, Config& config) {
+  if (!node) return;
+  yaml::MapReader map(node, "'probes'", problems);
+  const auto read = [&](const char* key, std::size_t& into) {
+    if (const yaml::Node most = map.optional(key))
+      into = static_cast<std::size_t>(most.as_int(problems, 1, limits::kProbesAtOnceMost)
+                                          .value_or(static_cast<std::int64_t>(into)));
+  };
+  read("at_once", config.probes_at_once);
+  read("per_target", config.probes_per_target);
+}
+
 void read_log(const yaml::Node& node, yaml::Problems& problems, Config& config) {
   if (!node) return;
   yaml::MapReader map(node, "'log'", problems);
@@ -193,6 +205,7 @@ Config read_config(const yaml::Node& root, yaml::Problems& problems) {
   if (const yaml::Node folder = map.optional("checks_dir"))
     config.checks_dir = yaml::read_absolute_path(folder, problems);
   config.anchors = read_anchors(map.optional("anchors"), problems);
+  read_probes(map.optional("probes"), problems, config);
   read_log(map.optional("log"), problems, config);
   return config;
 }

@@ -4,12 +4,14 @@
 // The example is deploy/examples/agent.yaml.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <string>
 #include <vector>
 
 #include "agent/spool/log.h"
+#include "common/limits.h"
 #include "common/log.h"
 #include "common/pki.h"
 #include "common/result.h"
@@ -34,6 +36,8 @@ struct Config {
   std::string actuator;         // its socket, absolute; empty: this host only probes
   std::string checks_dir;       // what exec probes may run, absolute; empty: nothing
   std::vector<Anchor> anchors;  // beside the default gateway and the coordinators
+  std::size_t probes_at_once = limits::kProbesInFlightMax;
+  std::size_t probes_per_target = limits::kProbesPerTargetMax;  // of them
   log::Level log_level = log::Level::info;
   log::Format log_format = log::Format::text;
 };

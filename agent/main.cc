@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
@@ -11,6 +12,7 @@
 #include "agent/agent.h"
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/sd_notify.h"
 #include "common/service_main.h"
 #include "common/yaml.h"
 #include "probes/checks.h"
@@ -18,6 +20,8 @@
 
 namespace firebreak::agent {
 namespace {
+
+constexpr uid_t kRoot = 0;  // to whom the files of checks have to belong
 
 service::Program program() {
   return {"firebreak-agent", "Probes what this host can see and reports it to the coordinator.",
@@ -29,34 +33,80 @@ service::Program program() {
 Result<std::shared_ptr<probes::Checks>> read_checks(const Config& config,
                                                     yaml::Problems& problems) {
   if (config.checks_dir.empty()) return std::shared_ptr<probes::Checks>();
-  constexpr uid_t kRoot = 0;
   return probes::open_checks(config.checks_dir, kRoot, problems);
 }
+
+void log_problems(const yaml::Problems& problems) {
+  for (const yaml::Problem& problem : problems.ordered())
+    log::warning("a file of checks", {{"file", problem.file},
+                                      {"line", std::int64_t{problem.line}},
+                                      {"problem", problem.message}});
+}
+
+// At every SIGHUP: the files of checks again. agent.yaml needs a restart.
+class Reloader {
+ public:
+  Reloader(boost::asio::io_context& io, std::string folder, std::shared_ptr<probes::Checks> checks)
+      : signals_(io, SIGHUP), folder_(std::move(folder)), checks_(std::move(checks)) {
+    wait();
+  }
+  void stop() { signals_.cancel(); }
+
+ private:
+  void wait() {
+    signals_.async_wait([this](const boost::system::error_code& cancelled, int) {
+      if (cancelled) return;
+      reload();
+      wait();
+    });
+  }
+  void reload() {
+    sd::notify("RELOADING=1");
+    if (checks_) {
+      yaml::Problems problems;
+      probes::ChecksFolder folder = probes::read_checks(folder_, kRoot, problems);
+      log_problems(problems);
+      log::info("files of checks read again", {{"files", std::uint64_t{folder.files}},
+                                               {"refused", std::uint64_t{folder.files_refused}},
+                                               {"checks", std::uint64_t{folder.allowed.size()}}});
+      checks_->replace(std::move(folder));
+    } else {
+      log::info("nothing to read again: agent.yaml names no checks_dir, and needs a restart itself",
+                {});
+    }
+    sd::notify("READY=1");
+  }
+
+  boost::asio::signal_set signals_;
+  const std::string folder_;
+  const std::shared_ptr<probes::Checks> checks_;
+};
 
 int serve(Config config) {
   const SystemClock clock;
   yaml::Problems problems;
+  const std::string checks_dir = config.checks_dir;
   auto checks = read_checks(config, problems);
   log::start(config.log_level, config.log_format);
   if (!checks) {
     log::error("checks cannot be run", {{"error", checks.error().message}});
     return service::kFailed;
   }
-  for (const yaml::Problem& problem : problems.ordered())
-    log::warning("a file of checks", {{"file", problem.file},
-                                      {"line", std::int64_t{problem.line}},
-                                      {"problem", problem.message}});
+  log_problems(problems);
   auto settings = prepare(std::move(config), clock);
   if (!settings) {
     log::error("the agent cannot start", {{"error", settings.error().message}});
     return service::kFailed;
   }
-  settings->checks = *std::move(checks);
+  settings->checks = *checks;
   boost::asio::io_context io(1);
+  Reloader reloader(io, checks_dir, *checks);
   Agent agent(io, clock, *std::move(settings), [&io] { io.stop(); });
   boost::asio::signal_set signals(io, SIGTERM, SIGINT);
-  signals.async_wait([&agent](const boost::system::error_code& cancelled, int) {
-    if (!cancelled) agent.stop();
+  signals.async_wait([&](const boost::system::error_code& cancelled, int) {
+    if (cancelled) return;
+    reloader.stop();
+    agent.stop();
   });
   agent.start();
   io.run();

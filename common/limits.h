@@ -43,6 +43,9 @@ inline constexpr std::size_t kOrdersRememberedMax =
     256;  // of those handed to the actuator: more than can wait for an outcome
 inline constexpr std::size_t kActuatorMessageBytesMax = 64u << 10;  // an outcome is below 16 KiB
 inline constexpr std::size_t kProbesInFlightMax = 512;  // per agent: more only queues in the kernel
+inline constexpr std::size_t kProbesPerTargetMax = 64;  // of them: one hung server leaves the rest
+inline constexpr std::size_t kProbesAtOnceMost =
+    4096;  // that agent.yaml may allow: 3 descriptors each
 inline constexpr auto kProbeIntervalMin = 100ms;
 inline constexpr auto kProbeIntervalMax = 24h;  // rarer than daily is not monitoring
 inline constexpr auto kProbeTimeoutMax = 300s;

@@ -43,6 +43,8 @@ class Checks {
   // What the owner of this host lets such a probe do; the error says why nothing.
   [[nodiscard]] Result<Order> order_of(const ExecSpec& spec) const;
   [[nodiscard]] CheckKeeper& keeper() { return *keeper_; }
+  // What is allowed from now on; what runs goes on.
+  void replace(ChecksFolder folder) { folder_ = std::move(folder); }
 
  private:
   ChecksFolder folder_;

@@ -36,7 +36,39 @@ struct Elsewhere {
   }
 };
 
+// By address and port, or what stands for them; two spellings of one server are two.
+struct Target {
+  std::string operator()(const HttpSpec& spec) const {
+    if (!spec.unix_socket.empty()) return spec.unix_socket;
+    const std::size_t scheme = spec.url.find("://");
+    const std::size_t begin = scheme == std::string::npos ? 0 : scheme + 3;
+    return spec.url.substr(begin, spec.url.find_first_of("/?#", begin) - begin);
+  }
+  std::string operator()(const PrometheusSpec& spec) const { return (*this)(spec.http); }
+  std::string operator()(const QueueSpec& spec) const { return std::visit(*this, spec.source); }
+  std::string operator()(const QueueSpec::RedisKey& source) const { return (*this)(source.redis); }
+  std::string operator()(const QueueSpec::HttpJson& source) const { return (*this)(source.http); }
+  std::string operator()(const QueueSpec::SqlCount& source) const {
+    return (*this)(source.postgres);
+  }
+  std::string operator()(const DnsSpec& spec) const {
+    return host_and_port(spec.server, spec.port) + "/dns";
+  }
+  std::string operator()(const IcmpSpec& spec) const { return spec.host; }
+  std::string operator()(const ExecSpec&) const { return {}; }
+  std::string operator()(const SystemdSpec&) const { return {}; }
+  std::string operator()(const HostSpec&) const { return {}; }
+  template <class Spec>
+  std::string operator()(const Spec& spec) const {
+    return host_and_port(spec.host, spec.port);
+  }
+};
+
 }  // namespace
+
+std::string target_of(const KindSpec& kind) {
+  return std::visit(Target{}, kind);
+}
 
 bool is_this_host(const std::string& host) {
   if (host.starts_with('/') || host == "localhost" || host.ends_with(".localhost")) return true;

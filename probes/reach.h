@@ -16,6 +16,9 @@ class io_context;
 
 namespace firebreak::probes {
 
+// Which server a probe loads: those with the same text share it. Empty: no server, its own host.
+[[nodiscard]] std::string target_of(const KindSpec& kind);
+
 // Of what a person writes, or of an address: "localhost", the host's own name, loopback, one of its
 // own addresses, a path. A name that is none of these counts as another host's, and nobody is asked
 // what it means.

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <exception>
 #include <list>
+#include <string>
+#include <unordered_map>
 #include <utility>
 
 #include <boost/asio/co_spawn.hpp>
@@ -21,6 +23,7 @@
 #include "probes/postgres.h"
 #include "probes/prometheus.h"
 #include "probes/queue.h"
+#include "probes/reach.h"
 #include "probes/redis.h"
 #include "probes/systemd.h"
 #include "probes/tcp.h"
@@ -89,6 +92,7 @@ class Prober::Impl : public std::enable_shared_from_this<Prober::Impl> {
  public:
   Impl(boost::asio::io_context& io, const ProberOptions& options)
       : in_flight_max_(std::max<std::size_t>(1, options.in_flight_max)),
+        per_target_max_(std::max<std::size_t>(1, options.per_target_max)),
         tools_(std::make_shared<probes::Toolbox>(io, options)) {}
 
   void start(const ProbeSpec& spec, ProbeDone done, ProbeTrace trace) {
@@ -98,36 +102,52 @@ class Prober::Impl : public std::enable_shared_from_this<Prober::Impl> {
         std::clamp<Duration>(spec.timeout, std::chrono::milliseconds(1), limits::kProbeTimeoutMax);
     job->done = std::move(done);
     job->trace = std::move(trace);
-    if (running_.size() < in_flight_max_) {
+    job->target = targets_.try_emplace(probes::target_of(spec.kind)).first;
+    Target& target = job->target->second;
+    const bool has_room = job->target->first.empty() || target.admitted < per_target_max_;
+    if (has_room) ++target.admitted;
+    if (has_room && running_.size() < in_flight_max_) {
       job->place = running_.insert(running_.end(), job);
       begin(std::move(job));
       return;
     }
-    job->place = waiting_.insert(waiting_.end(), job);
+    Jobs& line = has_room ? waiting_ : target.line;
+    job->is_admitted = has_room;
+    job->place = line.insert(line.end(), job);
+    ++waiting_count_;
     job->patience = std::make_unique<probes::Alarms::Alarm>(
         tools_->alarms, [this, waiter = job.get()] { give_up(*waiter); });
-    job->patience->set(tools_->clock->steady() + job->spec.timeout);
+    job->patience->set(tools_->clock->steady() + 2 * job->spec.timeout);
   }
 
   void stop() {
     stopped_ = true;
     waiting_.clear();
+    for (auto& [name, target] : targets_) target.line.clear();
     for (const auto& job : std::exchange(running_, {}))
       if (job->attempt) job->attempt->abandon();
   }
 
   [[nodiscard]] std::size_t running() const { return running_.size(); }
-  [[nodiscard]] std::size_t waiting() const { return waiting_.size(); }
+  [[nodiscard]] std::size_t waiting() const { return waiting_count_; }
   [[nodiscard]] Duration lost() const { return tools_->pulse.lost(); }
 
  private:
   struct Job;
   using Jobs = std::list<std::shared_ptr<Job>>;
+  // There while a probe of it runs or waits.
+  struct Target {
+    std::size_t admitted = 0;  // that run, or wait for a slot in waiting_
+    Jobs line;                 // that wait for one of these to end
+  };
+  using Targets = std::unordered_map<std::string, Target>;
   struct Job {
     ProbeSpec spec;
     ProbeDone done;
     ProbeTrace trace;
-    Jobs::iterator place;  // in running_ or waiting_
+    Targets::iterator target;
+    bool is_admitted = true;
+    Jobs::iterator place;  // in running_, in waiting_, or in the target's line
     std::unique_ptr<probes::Alarms::Alarm> patience;
     std::shared_ptr<Attempt> attempt;
   };
@@ -151,8 +171,10 @@ class Prober::Impl : public std::enable_shared_from_this<Prober::Impl> {
     if (thrown) job->attempt->unknown(Reason::prober, "internal error: " + text_of(thrown));
     Observation observation = job->attempt->finish();
     running_.erase(job->place);
+    leave(job->target);
     if (!waiting_.empty()) {
       std::shared_ptr<Job> next = waiting_.front();
+      --waiting_count_;
       next->patience.reset();
       running_.splice(running_.end(), waiting_, next->place);
       begin(std::move(next));
@@ -160,26 +182,52 @@ class Prober::Impl : public std::enable_shared_from_this<Prober::Impl> {
     job->done(std::move(observation));
   }
 
+  // One that was admitted is gone: the first of its target's line may wait for a slot.
+  void leave(Targets::iterator at) {
+    Target& target = at->second;
+    --target.admitted;
+    if (!target.line.empty()) {
+      Job& next = *target.line.front();
+      next.is_admitted = true;
+      ++target.admitted;
+      waiting_.splice(waiting_.end(), target.line, next.place);
+    } else if (target.admitted == 0) {
+      targets_.erase(at);
+    }
+  }
+
   void give_up(Job& waiter) {
     std::shared_ptr<Job> job = *waiter.place;
-    waiting_.erase(job->place);
+    --waiting_count_;
+    if (job->is_admitted) {
+      waiting_.erase(job->place);
+      leave(job->target);
+    } else {
+      job->target->second.line.erase(job->place);
+    }
     boost::asio::post(tools_->io, [weak = weak_from_this(), job = std::move(job)] {
       const auto self = weak.lock();
       if (!self || self->stopped_) return;
       Observation observation;
       observation.reason = Reason::prober;
-      observation.evidence = "waited " + format_duration(job->spec.timeout) + " for one of " +
-                             std::to_string(self->in_flight_max_) +
-                             " slots: this agent has too many slow probes";
+      observation.evidence = "waited " + format_duration(2 * job->spec.timeout) + " for one of ";
+      observation.evidence +=
+          job->is_admitted
+              ? std::to_string(self->in_flight_max_) + " slots: this agent has too many slow probes"
+              : std::to_string(self->per_target_max_) +
+                    " slots for this target: it has too many probes that are slow";
       job->done(std::move(observation));
     });
   }
 
   const std::size_t in_flight_max_;
+  const std::size_t per_target_max_;
   std::shared_ptr<probes::Toolbox> tools_;
   bool stopped_ = false;
+  Targets targets_;
   Jobs running_;
   Jobs waiting_;
+  std::size_t waiting_count_ = 0;  // in any line
 };
 
 Prober::Prober(boost::asio::io_context& io, const ProberOptions& options)

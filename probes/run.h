@@ -5,9 +5,10 @@
 // Observation with a reason and evidence.
 //
 // Times: a probe's deadline is spec.timeout over all its phases, name look-up included, counted
-// from when it gets one of the in_flight_max slots; until then it waits in order, which is not
-// counted as the target's latency. A probe that waits for a slot as long as its timeout ends
-// unknown/prober, so `done` comes at the latest two timeouts after start().
+// from when it gets one of the in_flight_max slots, of which per_target_max may be about one
+// server; until then it waits in order, which is not counted as the target's latency. A probe that
+// waits for a slot for two timeouts ends unknown/prober, so `done` comes at the latest three
+// timeouts after start().
 #pragma once
 
 #include <cstddef>
@@ -39,6 +40,8 @@ using LookUp = std::function<Result<std::vector<std::string>>(const std::string&
 
 struct ProberOptions {
   std::size_t in_flight_max = limits::kProbesInFlightMax;
+  std::size_t per_target_max =
+      limits::kProbesPerTargetMax;  // as probes/reach.h tells servers apart
   std::size_t resolver_threads_max = limits::kResolverThreadsMax;
   std::size_t resolver_queue_max = limits::kResolverQueueMax;
   LookUp look_up;                          // empty: the system's getaddrinfo

@@ -67,8 +67,9 @@ class Program {
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
 
+  void send(int signal) const { ::kill(pid_, signal); }
   int stop(int signal) {
-    ::kill(pid_, signal);
+    send(signal);
     return wait();
   }
   // Its exit code, or minus the signal that ended it.
@@ -246,6 +247,42 @@ TEST_F(AgentProgram, IsReadyWithoutACoordinatorAndStopsWhenAsked) {
 
   EXPECT_EQ(agent.stop(SIGTERM), 0) << log();
   EXPECT_TRUE(manager.wait_for("STOPPING=1"));
+}
+
+TEST_F(AgentProgram, ReadsTheFilesOfChecksAgainWhenAsked) {
+  if (::geteuid() != 0) GTEST_SKIP() << "files of checks belong to root";
+  const NotifySocket manager(dir_ / "notify");
+  const std::string folder = dir_ / "checks.d";
+  ASSERT_EQ(::mkdir(folder.c_str(), 0755), 0);
+  configure(coordinator_->address(), "checks_dir: " + folder + "\n");
+  Program agent(command(), log_path(), {manager.variable()});
+  coordinator_->attach(1);
+  const auto ask = [this] {
+    ProbeSpec spec;
+    spec.kind = ExecSpec{"greet", {}};
+    v1::CoordinatorMessage message;
+    message.mutable_probe_now()->set_request_id("now-1");
+    *message.mutable_probe_now()->mutable_spec() = wire::to_proto(spec);
+    coordinator_->send(std::move(message));
+    const auto answer = coordinator_->next(From::kProbeNowResult);
+    return answer ? answer->probe_now_result().observation() : v1::Observation();
+  };
+  ASSERT_TRUE(manager.wait_for("READY=1")) << log();
+  EXPECT_THAT(ask().evidence(), HasSubstr("no check 'greet'"));
+
+  const auto write = [&](const std::string& text) {
+    std::ofstream(folder + "/a.yaml", std::ios::trunc) << text;
+    ::chmod((folder + "/a.yaml").c_str(), 0644);
+    agent.send(SIGHUP);
+    EXPECT_TRUE(manager.wait_for("READY=1")) << log();
+  };
+  write("checks: {greet: {exec: [/bin/echo, hello], timeout: 20s}}\n");
+  const v1::Observation good = ask();
+  EXPECT_EQ(good.status(), v1::STATUS_OK) << good.evidence();
+
+  write("checks: {greet: {exec: [/bin/echo, hello], timeout: never}}\n");
+  EXPECT_THAT(ask().evidence(), HasSubstr("files of checks have mistakes"));
+  EXPECT_EQ(agent.stop(SIGTERM), 0) << log();
 }
 
 TEST_F(AgentProgram, FeedsTheWatchdogAndTellsItsStatus) {

@@ -144,6 +144,17 @@ TEST(AgentConfig, RefusesWhatIsNotAnAnchor) {
   EXPECT_THAT(refusal(kGood + "anchors: [" + many + "]\n"), HasSubstr("at most 8"));
 }
 
+TEST(AgentConfig, ReadsHowManyProbesRunAtOnce) {
+  const auto config = parse_config("a.yaml", kGood + "probes: {at_once: 4096, per_target: 1}\n");
+
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->probes_at_once, 4096U);
+  EXPECT_EQ(config->probes_per_target, 1U);
+  EXPECT_EQ(parse_config("a.yaml", kGood)->probes_at_once, 512U);
+  EXPECT_THAT(refusal(kGood + "probes: {at_once: 0}\n"), HasSubstr("a.yaml:4:19: error"));
+  EXPECT_THAT(refusal(kGood + "probes: {per_target: 5000}\n"), HasSubstr("4096"));
+}
+
 TEST(AgentConfig, UnknownKeysAreMistakes) {
   EXPECT_THAT(refusal(kGood + "label: {}\n"), HasSubstr("did you mean 'labels'?"));
   EXPECT_THAT(refusal(kGood + "name: web-1\n"), HasSubstr("a.yaml:4:1: error"));

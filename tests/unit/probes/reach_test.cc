@@ -102,6 +102,27 @@ Observation without_a_network(const KindSpec& kind) {
   return result;
 }
 
+TEST(Reach, ProbesOfOneServerShareATarget) {
+  TcpSpec tcp;
+  tcp.host = "::1";
+  tcp.port = 80;
+  HttpSpec socket = http("http://shop/");
+  socket.unix_socket = "/run/shop.sock";
+  QueueSpec::RedisKey key;
+  key.redis.host = "cache";
+  PrometheusSpec page;
+  page.http = http("http://shop:8080/metrics?a");
+
+  EXPECT_EQ(target_of(http("https://shop:8080/a?b")), "shop:8080");
+  EXPECT_EQ(target_of(http("https://shop:8080")), "shop:8080");
+  EXPECT_EQ(target_of(page), "shop:8080");
+  EXPECT_EQ(target_of(socket), "/run/shop.sock");
+  EXPECT_EQ(target_of(tcp), "[::1]:80");
+  EXPECT_EQ(target_of(QueueSpec{key, {}, {}}), target_of(key.redis));
+  EXPECT_EQ(target_of(SystemdSpec{}), "");
+  EXPECT_EQ(target_of(HostSpec{}), "");
+}
+
 TEST(Reach, NoRouteIsNotTheTargetsFault) {
   if (!run_without_a_network([] {})) GTEST_SKIP() << "no network namespaces here";
   TcpSpec tcp;

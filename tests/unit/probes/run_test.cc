@@ -87,7 +87,78 @@ TEST_F(Run, WaitingForASlotForTooLongIsOurFault) {
   run_until(1);
 
   expect_verdict(results_[0], Status::unknown, Reason::prober, Phase::none);
-  EXPECT_THAT(results_[0].evidence, HasSubstr("waited 10ms for one of 1 slots"));
+  EXPECT_THAT(results_[0].evidence, HasSubstr("waited 20ms for one of 1 slots"));
+}
+
+TEST_F(Run, AHungTargetWithManyProbesLeavesSlotsForOthers) {
+  const ScriptedServer hung(io_, {silent_});
+  const ScriptedServer quick(io_, {good_});
+  ProberOptions options;
+  options.in_flight_max = 3;
+  options.per_target_max = 2;
+  Prober prober(io_, options);
+  for (int i = 0; i < 4; ++i) prober.start(probe(hung), collect());
+
+  EXPECT_EQ(prober.running(), 2u);
+  EXPECT_EQ(prober.waiting(), 2u);
+  for (int i = 0; i < 5; ++i) prober.start(probe(quick), collect());
+  run_until(5);
+
+  for (const Observation& result : results_) expect_ok(result);
+  EXPECT_EQ(prober.running(), 2u);
+  EXPECT_EQ(prober.waiting(), 2u);
+}
+
+TEST_F(Run, ProbesOfOneTargetWaitInOrderAndAllRun) {
+  const ScriptedServer server(io_, {good_});
+  ProberOptions options;
+  options.per_target_max = 1;
+  Prober prober(io_, options);
+  std::vector<int> order;
+  for (int i = 0; i < 5; ++i)
+    prober.start(probe(server), [&order, i, done = collect()](Observation result) {
+      order.push_back(i);
+      done(std::move(result));
+    });
+
+  EXPECT_EQ(prober.running(), 1u);
+  run_until(5);
+
+  EXPECT_EQ(order, (std::vector{0, 1, 2, 3, 4}));
+  for (const Observation& result : results_) expect_ok(result);
+  EXPECT_EQ(prober.waiting(), 0u);
+}
+
+TEST_F(Run, WaitingForATargetForTooLongSaysSo) {
+  const ScriptedServer server(io_, {silent_});
+  ProberOptions options;
+  options.per_target_max = 1;
+  Prober prober(io_, options);
+  prober.start(probe(server), collect());
+  prober.start(probe(server, std::chrono::milliseconds(10)), collect());
+  prober.start(probe(server, std::chrono::milliseconds(10)), collect());
+
+  run_until(2);
+
+  for (const Observation& result : results_) {
+    expect_verdict(result, Status::unknown, Reason::prober, Phase::none);
+    EXPECT_THAT(result.evidence, HasSubstr("for one of 1 slots for this target"));
+  }
+  EXPECT_EQ(prober.waiting(), 0u);
+  EXPECT_EQ(prober.running(), 1u);
+}
+
+TEST_F(Run, ProbesOfTheHostItselfShareNoTarget) {
+  ProberOptions options;
+  options.per_target_max = 1;
+  Prober prober(io_, options);
+  ProbeSpec spec;
+  spec.kind = ExecSpec{"disk", {}};
+  prober.start(spec, collect());
+  prober.start(spec, collect());
+
+  EXPECT_EQ(prober.running(), 2u);
+  run_until(2);
 }
 
 TEST_F(Run, SlowTargetDelaysOnlyItself) {
