@@ -73,6 +73,7 @@ std::vector<DueRun> Schedule::take_due(Instant now) {
       ++skipped_;
       continue;
     }
+    const Instant due_at = probe.due;
     const bool was_missed = std::exchange(probe.is_missed, false);
     const Instant after = was_missed ? now + probe.spec->every / 2 : now;
     set_due(key, probe, next_on_grid(probe.offset, probe.spec->every, after));
@@ -82,7 +83,7 @@ std::vector<DueRun> Schedule::take_due(Instant now) {
     }
     probe.run = ++last_run_;
     running_.emplace(probe.run, key);
-    due.push_back({probe.run, key, probe.spec});
+    due.push_back({probe.run, key, probe.spec, due_at});
   }
   return due;
 }

@@ -33,6 +33,7 @@ struct DueRun {
   std::uint64_t id = 0;
   ProbeKey key;
   std::shared_ptr<const ProbeSpec> spec;
+  Instant due;  // when it should have begun
 };
 
 // What a result means beside those before it.
