@@ -27,6 +27,7 @@ constexpr std::size_t kAddressesAsked = 2;  // of one anchor with a name
 constexpr std::uint16_t kGatewayPort = 53;  // open or not: both are answers
 constexpr std::size_t kRouteBytesMax = 1u << 20;
 constexpr std::size_t kNamesShownBytesMax = 200;
+constexpr int kRoundsSilentMost = 3;  // until somebody is told
 
 ProbeSpec question(KindSpec kind) {
   ProbeSpec spec;
@@ -69,7 +70,9 @@ std::vector<std::string> gateways() {
 // An anchor and what its name meant when it was last looked up.
 struct Known {
   Anchor anchor;
-  std::vector<std::string> addresses;
+  bool is_coordinator = false;
+  std::vector<std::string> addresses{};
+  int rounds_silent = 0;  // in which others have answered, while it never has; -1: it has
 
   [[nodiscard]] bool is_elsewhere() const {
     return !addresses.empty() &&
@@ -94,8 +97,8 @@ class Lookout::Impl {
       : clock_(clock), settings_(std::move(settings)), prober_(io), names_(io), timer_(io) {
     known_.reserve(settings_.coordinators.size() + settings_.anchors.size());
     for (const std::string& address : settings_.coordinators)
-      known_.push_back({tcp_anchor(address), {}});
-    for (const Anchor& anchor : settings_.anchors) known_.push_back({anchor, {}});
+      known_.push_back({tcp_anchor(address), true});
+    for (const Anchor& anchor : settings_.anchors) known_.push_back({anchor});
     look_up_names();
     look();
   }
@@ -169,37 +172,50 @@ class Lookout::Impl {
     round->began = now();
     round->lost_before = prober_.lost();
     round_ = round;
-    std::vector<ProbeSpec> questions;
-    questions.reserve(2 * (known_.size() + 2 * limits::kGatewaysMax));
-    const auto ask = [&](const std::string& address, ProbeSpec spec) {
-      if (round->names.size() < kNamesShownBytesMax && !round->names.ends_with(address))
-        round->names.append(round->names.empty() ? "" : ", ").append(address);
-      questions.push_back(std::move(spec));
-    };
-    for (const std::string& gateway : gateways()) {
-      ask(gateway, by_icmp(gateway));
-      ask(gateway, by_tcp(gateway, kGatewayPort));
-    }
-    for (const Known& known : known_) {
-      if (!known.is_elsewhere()) continue;
-      for (std::size_t i = 0; i < std::min(known.addresses.size(), kAddressesAsked); ++i) {
-        const std::string& address = known.addresses[i];
-        ask(address, known.anchor.kind == Anchor::Kind::icmp ? by_icmp(address)
-                                                             : by_tcp(address, known.anchor.port));
-      }
-    }
+    const std::vector<Question> questions = questions_of(*round);
     round->left = questions.size() + 1;  // and the end of this function
-    for (const ProbeSpec& spec : questions)
-      prober_.start(spec, [this, round](const Observation& answer) {
-        if (is_answer(answer)) answered(*round);
+    for (const Question& question : questions)
+      prober_.start(question.spec, [this, round, asked = question.known](const Observation& seen) {
+        if (is_answer(seen)) answered(*round, asked);
         end_one(*round);
       });
     note_link();
     end_one(*round);
   }
 
-  void answered(Round& round) {
+  struct Question {
+    ProbeSpec spec;
+    Known* known = nullptr;  // nothing: a gateway
+  };
+
+  std::vector<Question> questions_of(Round& round) {
+    std::vector<Question> questions;
+    questions.reserve(2 * (known_.size() + 2 * limits::kGatewaysMax));
+    const auto ask = [&](const std::string& address, ProbeSpec spec, Known* known) {
+      if (round.names.size() < kNamesShownBytesMax && !round.names.ends_with(address))
+        round.names.append(round.names.empty() ? "" : ", ").append(address);
+      questions.push_back({std::move(spec), known});
+    };
+    for (const std::string& gateway : gateways()) {
+      ask(gateway, by_icmp(gateway), nullptr);
+      ask(gateway, by_tcp(gateway, kGatewayPort), nullptr);
+    }
+    for (Known& known : known_) {
+      if (!known.is_elsewhere()) continue;
+      for (std::size_t i = 0; i < std::min(known.addresses.size(), kAddressesAsked); ++i) {
+        const std::string& address = known.addresses[i];
+        ask(address,
+            known.anchor.kind == Anchor::Kind::icmp ? by_icmp(address)
+                                                    : by_tcp(address, known.anchor.port),
+            &known);
+      }
+    }
+    return questions;
+  }
+
+  void answered(Round& round, Known* known) {
     round.is_answered = true;
+    if (known != nullptr) known->rounds_silent = -1;
     note_answer(now());
     settle();
   }
@@ -209,9 +225,22 @@ class Lookout::Impl {
     // Who did not run could not hear.
     const bool could_hear = prober_.lost() - round.lost_before < Duration(limits::kPulseSlack);
     if (!round.is_answered && could_hear) note_silence(round);
+    if (round.is_answered) warn_of_useless_anchors();
     if (round_.get() == &round) round_.reset();
     wait_for_look();
     settle();
+  }
+
+  // Whoever names an anchor relies on it. A coordinator that is away is told of by its link.
+  void warn_of_useless_anchors() {
+    for (Known& known : known_) {
+      if (known.rounds_silent < 0 || known.is_coordinator) continue;
+      if (++known.rounds_silent != kRoundsSilentMost) continue;
+      log::warning(
+          "an anchor has never answered, so it proves nothing: name one in agent.yaml that takes "
+          "pings or connections from here",
+          {{"anchor", known.anchor.host}, {"port", std::int64_t{known.anchor.port}}});
+    }
   }
 
   void note_answer(Instant at) {
