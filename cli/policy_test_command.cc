@@ -1,7 +1,9 @@
 // policy test: plays files of tests and says how they went; asks no coordinator.
+#include <dirent.h>
 #include <re2/re2.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <boost/json.hpp>
 #include <chrono>
 #include <fstream>
@@ -48,6 +50,32 @@ struct PolicyCoverage {
 
 std::string json_text(std::string_view text) {
   return to_valid_utf8(text, limits::kApiReplyBytesMax);
+}
+
+using Folder = std::unique_ptr<DIR, int (*)(DIR*)>;
+
+Folder open_folder(const std::string& path) {
+  return {::opendir(path.c_str()), &::closedir};
+}
+
+// A folder stands for the YAML files of its folder `tests`, or without one for its own.
+std::vector<std::string> files_of(const std::string& path) {
+  std::string root = path;
+  Folder folder = open_folder(path);
+  if (!folder) return {path};  // a file, or what reading it will say
+  if (Folder tests = open_folder(path + "/tests")) {
+    folder = std::move(tests);
+    root += "/tests";
+  }
+  std::vector<std::string> files;
+  while (const dirent* entry = ::readdir(folder.get())) {
+    const std::string_view name(entry->d_name);
+    if (!name.ends_with(".yaml") || name.starts_with('.')) continue;
+    std::string file = root;
+    files.push_back(std::move(file.append("/").append(name)));
+  }
+  std::sort(files.begin(), files.end());
+  return files;
 }
 
 class Run {
@@ -266,7 +294,15 @@ void Run::run() {
     context_.exit_code = kUsage;
     return;
   }
-  for (const std::string& path : options_.files) play(path, chosen);
+  for (const std::string& path : options_.files) {
+    const std::vector<std::string> files = files_of(path);
+    if (files.empty()) {
+      std::cerr << "firebreak: " << escape_line(path) << ": holds no *.yaml with tests\n";
+      context_.exit_code = kUsage;
+      return;
+    }
+    for (const std::string& file : files) play(file, chosen);
+  }
   if (totals_.failed > 0) context_.exit_code = kFailed;
   if (totals_.wrong > 0) context_.exit_code = kUsage;
   if (totals_.passed + totals_.failed + totals_.wrong == 0) {
@@ -299,7 +335,8 @@ void add_policy_test_command(CLI::App& group, Context& context) {
   auto* command = group.add_subcommand(
       "test", "play files of tests over a policy on a clock of their own; asks no coordinator");
   const auto options = std::make_shared<Options>();
-  command->add_option("FILE", options->files)->required();
+  command->add_option("FILE", options->files, "or a folder: its tests/*.yaml, or *.yaml")
+      ->required();
   command->add_option("--run", options->run, "only tests whose name this regular expression finds")
       ->option_text("REGEX");
   command->add_option("--junit", options->junit, "write the results as JUnit's XML, too")

@@ -1,14 +1,17 @@
 // Limits first, then the other way round.
-#include "probes/judge.h"
+#include "common/probe_limits.h"
 
 #include <algorithm>
+#include <chrono>
+#include <limits>
 #include <optional>
 #include <string>
+#include <variant>
 
 #include "common/limits.h"
 #include "common/text.h"
 
-namespace firebreak::probes {
+namespace firebreak {
 namespace {
 
 std::optional<double> value_of(const Observation& seen, const std::string& name) {
@@ -46,7 +49,66 @@ void fail(Observation& seen, Status status, Reason reason, std::string text) {
   seen.evidence = to_valid_utf8(text, limits::kEvidenceBytesMax);
 }
 
+std::optional<Range> above(const std::optional<double>& most) {
+  if (!most) return std::nullopt;
+  return Range{-std::numeric_limits<double>::infinity(), *most, false};
+}
+
+std::optional<Range> below(const std::optional<double>& least) {
+  if (!least) return std::nullopt;
+  return Range{*least, std::numeric_limits<double>::infinity(), false};
+}
+
+std::optional<Range> longer(const std::optional<Duration>& most) {
+  if (!most) return std::nullopt;
+  return above(std::chrono::duration<double>(*most).count());
+}
+
+struct OwnLimits {
+  using Limits = std::map<std::string, Limit>;
+  Limits operator()(const QueueSpec& queue) const {
+    return {{"length", {above(queue.warning), above(queue.critical)}}};
+  }
+  Limits operator()(const PrometheusSpec& spec) const {
+    return {{"value", {spec.warning, spec.critical}}};
+  }
+  Limits operator()(const TcpSpec& tcp) const {
+    return {{"chain_days",
+             {below(tcp.certificate_warning_days), below(tcp.certificate_critical_days)}}};
+  }
+  Limits operator()(const IcmpSpec& icmp) const {
+    return {{"loss", {above(icmp.loss_warning), above(icmp.loss_critical)}},
+            {"rtt", {longer(icmp.rtt_warning), longer(icmp.rtt_critical)}}};
+  }
+  Limits operator()(const SystemdSpec& systemd) const {
+    return {{"restarts", {systemd.warning, systemd.critical}}};
+  }
+  Limits operator()(const HostSpec& host) const {
+    Limits limits;
+    for (const auto& [name, range] : host.warning) limits[name].warning = range;
+    for (const auto& [name, range] : host.critical) limits[name].critical = range;
+    return limits;
+  }
+  template <class Spec>
+  Limits operator()(const Spec& /*spec*/) const {
+    return {};
+  }
+};
+
 }  // namespace
+
+Status judge_queue(const QueueSpec& queue, double length) {
+  if (queue.critical && length > *queue.critical) return Status::critical;
+  if (queue.warning && length > *queue.warning) return Status::warning;
+  return Status::ok;
+}
+
+std::map<std::string, Limit> own_limits(const KindSpec& kind) {
+  auto limits = std::visit(OwnLimits{}, kind);
+  std::erase_if(limits,
+                [](const auto& one) { return !one.second.warning && !one.second.critical; });
+  return limits;
+}
 
 void judge_limits(const ProbeSpec& spec, Observation& seen) {
   if (spec.limits.empty() || (seen.status != Status::ok && seen.status != Status::warning)) return;
@@ -70,4 +132,4 @@ void invert(Observation& seen) {
   seen.phase = Phase::none;
 }
 
-}  // namespace firebreak::probes
+}  // namespace firebreak

@@ -1,12 +1,16 @@
-// What a probe's definition says about any kind's result: limits on its values, and `invert`.
+// What a probe's definition says about any kind's values: limits, and `invert`. For the probe
+// itself, and for whoever plays one.
 //
-// Pure functions over a result, for Attempt::finish() alone.
+// Pure functions over a result.
 #pragma once
+
+#include <map>
+#include <string>
 
 #include "common/observation.h"
 #include "common/probe_spec.h"
 
-namespace firebreak::probes {
+namespace firebreak {
 
 // Crossed limits make a result worse, never better: threshold, with all that was crossed as
 // evidence. A limited value that a good result does not have makes it unknown/missing.
@@ -16,4 +20,10 @@ void judge_limits(const ProbeSpec& spec, Observation& seen);
 // could not find out stays unknown.
 void invert(Observation& seen);
 
-}  // namespace firebreak::probes
+// By the thresholds of the probe: above one of them, not at it. `length` is finite.
+[[nodiscard]] Status judge_queue(const QueueSpec& queue, double length);
+
+// The limits that a kind has of its own, by the names of its values, as ranges.
+[[nodiscard]] std::map<std::string, Limit> own_limits(const KindSpec& kind);
+
+}  // namespace firebreak

@@ -4,8 +4,8 @@
 #include <algorithm>
 
 #include "common/limits.h"
+#include "common/probe_limits.h"
 #include "common/text.h"
-#include "probes/judge.h"
 
 namespace firebreak::probes {
 namespace {

@@ -11,8 +11,8 @@
 #include <variant>
 #include <vector>
 
+#include "common/probe_limits.h"
 #include "common/probe_yaml.h"
-#include "common/queue_verdict.h"
 #include "common/secret.h"
 #include "probes/amqp.h"
 #include "probes/either_stream.h"

@@ -172,10 +172,10 @@ std::vector<Object> results() {
          shown_as("series of `ok`, `warning`, `critical` (or `fail`), `unknown`, `silent` (no "
                   "result and no answer)",
                   text()),
-         "required; of a queue with a `value`: what its thresholds say", "what is answered",
+         "required without a value; with one: what the probe's limits say", "what is answered",
          "ok x 3, fail 2m, ok"},
         {"latency", series("durations"), "20ms", "how long it takes", "120ms..900ms/30s"},
-        {"value", series("numbers"), "none; a queue that is ok: 0", "what is measured",
+        {"value", series("numbers"), "none; a queue, or Prometheus, that is ok: 0", "what is measured",
          "8, 9, 10 5m, 11"},
         {"values", shown_as("map name: series of numbers", map(text("name"), series("numbers"))),
          "none", "several by name", R"({"certificate_days": "30"})"},

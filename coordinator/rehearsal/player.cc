@@ -329,12 +329,6 @@ void Player::read_what(MapReader& reader, Sight& sight) {
   }
 }
 
-bool Player::is_queue(const Sight& sight) const {
-  const policy::Probe* probe =
-      world_.state().policy->find_probe({ServiceName(sight.service), ProbeName(sight.probe)});
-  return probe != nullptr && std::holds_alternative<QueueSpec>(probe->spec.kind);
-}
-
 void Player::read_seen(MapReader& reader, Sight& sight) {
   sight.latency = read_latencies(reader.optional("latency"), mistakes_)
                       .value_or(Series<Duration>(Duration{std::chrono::milliseconds(20)}));
@@ -344,7 +338,8 @@ void Player::read_seen(MapReader& reader, Sight& sight) {
     if (auto numbers = read_numbers(value.value, mistakes_))
       sight.values.emplace_back(value.key.text(), *std::move(numbers));
   sight.evidence = reader.optional("evidence").as_string(mistakes_).value_or("");
-  const bool judged = !sight.values.empty() && is_queue(sight);
+  // Values alone are judged as the agent would, by the probe's limits.
+  const bool judged = !sight.values.empty();
   sight.looks =
       read_looks(judged ? reader.optional("status") : reader.required("status"), mistakes_);
 }

@@ -54,7 +54,6 @@ class Player {
   std::optional<Sight> read_sight(const yaml::Node& node);
   void read_what(yaml::MapReader& reader, Sight& sight);
   void read_seen(yaml::MapReader& reader, Sight& sight);
-  [[nodiscard]] bool is_queue(const Sight& sight) const;
   void read_late(const yaml::Node& node);
   void read_ending(const yaml::Entry& entry);
   void read_facts(const yaml::Node& node);

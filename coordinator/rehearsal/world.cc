@@ -5,7 +5,7 @@
 #include <variant>
 
 #include "common/assert.h"
-#include "common/queue_verdict.h"
+#include "common/probe_limits.h"
 #include "coordinator/core/containment.h"
 #include "coordinator/policy/policy.h"
 
@@ -18,11 +18,11 @@ constexpr int kStepsPerInstantMax = 10000;
 
 const std::string kActor = "test";
 
-// "length" of a queue is what its rules read.
+// "length" of a queue is what its rules read, "value" of Prometheus.
 void complete(Observation& seen, const ProbeSpec& spec) {
   const bool queue = std::holds_alternative<QueueSpec>(spec.kind);
-  if (queue && seen.values.empty() && seen.status == Status::ok)
-    seen.values.push_back({"length", 0});
+  const bool counts = queue || std::holds_alternative<PrometheusSpec>(spec.kind);
+  if (counts && seen.values.empty() && seen.status == Status::ok) seen.values.push_back({"", 0});
   for (NamedValue& value : seen.values)
     if (value.name.empty()) value.name = queue ? "length" : "value";
 }
@@ -42,6 +42,25 @@ Status status_of(Look look) {
   return Status::unknown;
 }
 
+// As the agent judges what the target has answered, by the limits on the values that a test names:
+// what it leaves out is within them.
+void judge(Observation& seen, const ProbeSpec& spec) {
+  ProbeSpec judged;
+  const auto hold = [&](std::map<std::string, Limit> limits) {
+    std::erase_if(limits, [&seen](const auto& one) {
+      return one.first != kLatencyValue &&
+             std::none_of(seen.values.begin(), seen.values.end(),
+                          [&one](const NamedValue& value) { return value.name == one.first; });
+    });
+    judged.limits = std::move(limits);
+    judge_limits(judged, seen);
+  };
+  seen.status = Status::ok;
+  hold(own_limits(spec.kind));
+  hold(spec.limits);
+  if (spec.invert) invert(seen);
+}
+
 // What a result at this time holds; empty: there is none.
 std::optional<Observation> observe(const Sight& sight, const ProbeSpec& spec, Instant at) {
   const Duration elapsed = at - sight.from;
@@ -49,21 +68,20 @@ std::optional<Observation> observe(const Sight& sight, const ProbeSpec& spec, In
   Observation seen;
   for (const auto& [name, value] : sight.values)
     seen.values.push_back({name, value.at(elapsed, every)});
-  const auto* queue = std::get_if<QueueSpec>(&spec.kind);
+  seen.latency = sight.latency.at(elapsed, every);
+  seen.evidence = sight.evidence;
   if (sight.looks) {
     const Look look = sight.looks->at(elapsed, every);
     if (look == Look::silent) return std::nullopt;
     seen.status = status_of(look);
     seen.reason = Reason::status;
-  } else if (queue != nullptr && !seen.values.empty()) {
-    seen.status = judge_queue(*queue, seen.values.front().value);
-    seen.reason = Reason::threshold;
+    complete(seen, spec);
+  } else {
+    complete(seen, spec);
+    judge(seen, spec);
   }
   if (seen.status == Status::ok) seen.reason = Reason::none;
   if (seen.status == Status::unknown) seen.reason = Reason::prober;
-  seen.latency = sight.latency.at(elapsed, every);
-  seen.evidence = sight.evidence;
-  complete(seen, spec);
   return seen;
 }
 

@@ -53,6 +53,20 @@ expect("all passed", code, 0)
 expect_in("PASS   good.yaml: down is P1 (0 us in ", out)
 expect_in("1 passed, 0 failed, 0 wrong; ", out)
 
+os.makedirs("folder/tests")
+os.makedirs("empty")
+for name in ("a.yaml", "tests/b.yaml", "tests/c.yaml", "tests/.d.yaml", "tests/notes.txt"):
+    with open("folder/" + name, "w", encoding="utf-8") as file:
+        file.write(POLICY + PASSES)
+code, out, _ = run("folder")
+expect("a folder's tests passed", code, 0)
+expect_in("PASS   folder/tests/b.yaml: down is P1", out)
+expect_in("2 passed, 0 failed, 0 wrong; ", out)
+expect_in("2 passed, 0 failed, 0 wrong; ", run("folder/tests")[1])
+code, _, err = run("good.yaml", "empty")
+expect("a folder without tests", code, 2)
+expect_in("empty: holds no *.yaml with tests", err)
+
 code, out, _ = run("good.yaml", "bad.yaml")
 expect("one failed", code, 1)
 expect_in("FAIL ", out)

@@ -1,6 +1,6 @@
 // Limits make results worse, `invert` turns them round, and neither blames a target for what is
 // ours.
-#include "probes/judge.h"
+#include "common/probe_limits.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -8,7 +8,7 @@
 #include "common/limits.h"
 #include "tests/unit/probes/verdict.h"
 
-namespace firebreak::probes {
+namespace firebreak {
 namespace judge_test {
 namespace {
 
@@ -118,6 +118,35 @@ TEST(Invert, DoesNotCallGoodWhatNobodySaw) {
   expect_verdict(seen, Status::unknown, Reason::prober, Phase::none);
 }
 
+TEST(OwnLimits, AreWhatEachKindSays) {
+  TcpSpec tcp;
+  tcp.certificate_warning_days = 14;
+  IcmpSpec icmp;
+  icmp.loss_critical = 50;
+  icmp.rtt_warning = 80ms;
+  SystemdSpec systemd;
+  systemd.critical = parse_range("3");
+  HostSpec host;
+  host.warning = {{"cpu", *parse_range("80")}};
+  host.critical = {{"cpu", *parse_range("95")}};
+  PrometheusSpec prometheus;
+  prometheus.critical = parse_range("1:");
+  QueueSpec queue{QueueSpec::RedisKey{}, 10, 100};
+  const auto at = [](const KindSpec& kind, const char* value) {
+    return own_limits(kind).at(value);
+  };
+
+  EXPECT_EQ(at(tcp, "chain_days"), (Limit{parse_range("14:"), {}}));
+  EXPECT_EQ(at(icmp, "loss"), (Limit{{}, parse_range("~:50")}));
+  EXPECT_EQ(at(icmp, "rtt"), (Limit{parse_range("~:0.08"), {}}));
+  EXPECT_EQ(at(systemd, "restarts"), (Limit{{}, parse_range("3")}));
+  EXPECT_EQ(at(host, "cpu"), (Limit{parse_range("80"), parse_range("95")}));
+  EXPECT_EQ(at(prometheus, "value"), (Limit{{}, parse_range("1:")}));
+  EXPECT_EQ(at(queue, "length"), (Limit{parse_range("~:10"), parse_range("~:100")}));
+  EXPECT_TRUE(own_limits(HttpSpec{}).empty());
+  EXPECT_TRUE(own_limits(TcpSpec{}).empty());
+}
+
 }  // namespace
 }  // namespace judge_test
-}  // namespace firebreak::probes
+}  // namespace firebreak
