@@ -15,6 +15,7 @@
 
 #include "bench/contest.h"
 #include "bench/deployment.h"
+#include "bench/haproxy.h"
 #include "bench/measure.h"
 #include "proto/credentials.h"
 #include "proto/wire.h"
@@ -135,30 +136,13 @@ Usage agent(Deployment& deployment, FakeCoordinator& coordinator, int probes,
   return usage;
 }
 
-bool is_installed(const char* program) {
-  return ::access((std::string("/usr/sbin/") + program).c_str(), X_OK) == 0;
-}
-
-Usage haproxy(Deployment& deployment, int probes, std::uint16_t port, const Times& times) {
-  const auto every = std::chrono::duration_cast<std::chrono::milliseconds>(times.every).count();
-  const std::string name = "haproxy-" + std::to_string(probes);
-  std::string text =
-      "global\n  spread-checks 5\n  nbthread 1\ndefaults\n  mode http\n  timeout connect 5s\n"
-      "  timeout client 5s\n  timeout server 5s\nfrontend none\n  bind unix@" +
-      (deployment / (name + ".sock")) + "\n  default_backend all\nbackend all\n" +
-      "  option httpchk GET /health\n  default-server inter " + std::to_string(every) + "ms\n";
-  for (int i = 0; i < probes; ++i)
-    text += "  server s" + std::to_string(i) + " 127.0.0.1:" + std::to_string(port) + " check\n";
-  deployment.write(name + ".cfg", text);
-  ServerProcess process;
-  process.start({"/usr/sbin/haproxy", "-db", "-f", deployment / (name + ".cfg")},
-                deployment / (name + ".log"));
+Usage haproxy(int probes, std::uint16_t port, const Times& times) {
+  const Haproxy checks("mode http\n  option httpchk GET /health", probes, port, times.every);
   std::this_thread::sleep_for(times.settle);
-  const Nanoseconds before = cpu_of(process.pid());
+  const Nanoseconds before = cpu_of(checks.pid());
   std::this_thread::sleep_for(times.measure);
-  const double expected =
-      probes * static_cast<double>(times.measure.count()) / static_cast<double>(every);
-  return usage_of(process.pid(), cpu_of(process.pid()) - before, times.measure, expected);
+  const double expected = probes * (std::chrono::duration<double>(times.measure) / times.every);
+  return usage_of(checks.pid(), cpu_of(checks.pid()) - before, times.measure, expected);
 }
 
 void run_all(const Effort& effort) {
@@ -176,10 +160,10 @@ void run_all(const Effort& effort) {
   for (const int probes : sizes)
     print("firebreak-agent", probes,
           agent(deployment, coordinator, probes, nginx.url("/health"), times));
-  if (!is_installed("haproxy")) return;
+  if (!haproxy_is_installed()) return;
   for (const int probes : sizes)
     if (probes > 0)
-      print("peer: haproxy, checks only", probes, haproxy(deployment, probes, nginx.port(), times));
+      print("peer: haproxy, checks only", probes, haproxy(probes, nginx.port(), times));
 }
 
 }  // namespace

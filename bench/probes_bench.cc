@@ -1,24 +1,30 @@
 // What a probe costs the agent: CPU per probe over new connections, beside the peers and beside a
 // loop that does nothing but the system calls.
+#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <exception>
 #include <functional>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <utility>
+#include <vector>
 
 #include <boost/asio/io_context.hpp>
 
 #include "bench/bare_loop.h"
 #include "bench/contest.h"
+#include "bench/haproxy.h"
 #include "bench/measure.h"
+#include "bench/paced_loop.h"
 #include "probes/run.h"
 #include "tests/support/servers.h"
 
 namespace firebreak::bench {
 namespace {
 
+using namespace std::chrono_literals;
 using firebreak::testing::NginxServer;
 using firebreak::testing::PostgresServer;
 using firebreak::testing::RedisServer;
@@ -168,6 +174,105 @@ void postgres(const Effort& effort) {
           effort.rounds);
 }
 
+// At the pace of a fleet's agent every probe wakes a process that sleeps, with cold caches.
+void paced(const char* title, const KindSpec& kind, const std::string& check, std::uint16_t port,
+           int a_second, const Effort& effort) {
+  const Duration settling = effort.smoke ? Duration(1s) : Duration(6s);
+  const Duration length = effort.smoke ? Duration(1s) : Duration(10s);
+  std::vector<Contestant> contestants{{"firebreak schedule and Prober", [&] {
+                                         std::vector<agent::AssignedProbe> probes;
+                                         probes.reserve(static_cast<std::size_t>(a_second));
+                                         for (int i = 0; i < a_second; ++i)
+                                           probes.push_back(assigned("paced", i, kind));
+                                         const PacedLoop::Seen seen =
+                                             PacedLoop(std::move(probes)).run(settling, length);
+                                         if (seen.failed > 0)
+                                           throw std::runtime_error("a paced probe failed");
+                                         return seen.cores * 1e6 / a_second;
+                                       }}};
+  if (haproxy_is_installed())
+    contestants.push_back({"peer: haproxy", [&] {
+                             const Haproxy haproxy(check, a_second, port, 1s);
+                             std::this_thread::sleep_for(settling);
+                             const Nanoseconds before = cpu_of(haproxy.pid());
+                             std::this_thread::sleep_for(length);
+                             const std::chrono::duration<double> seconds(length);
+                             return us_each(cpu_of(haproxy.pid()) - before,
+                                            static_cast<int>(a_second * seconds.count()));
+                           }});
+  compete(std::string(title) + ", " + std::to_string(a_second) + " a second", "us of CPU per probe",
+          contestants, effort.rounds);
+}
+
+void paced(const Effort& effort) {
+  {
+    const NginxServer server("location /health { return 200 \"ok\\n\"; }");
+    HttpSpec spec;
+    spec.url = server.url("/health");
+    paced("HTTP", spec, "mode http\n  option httpchk GET /health", server.port(), 500, effort);
+  }
+  {
+    const RedisServer server;
+    RedisSpec spec;
+    spec.host = "127.0.0.1";
+    spec.port = server.port();
+    paced("Redis PING", spec,
+          "option tcp-check\n  tcp-check send PING\\r\\n\n  tcp-check expect string +PONG",
+          server.port(), 500, effort);
+  }
+  const PostgresServer server("secret");
+  PostgresSpec spec;
+  spec.host = "127.0.0.1";
+  spec.port = server.port();
+  paced("PostgreSQL readiness", spec, "option pgsql-check user firebreak", server.port(), 50,
+        effort);
+}
+
+// Other kinds, beside the program that a playbook would run instead.
+void others(const Effort& effort) {
+  const NginxServer server("location /health { return 200 \"ok\\n\"; }");
+  const int total = effort.count(8'000);
+  const int forks = effort.count(50);
+  const auto forked = [forks](std::vector<std::string> command) {
+    return std::function<double()>([forks, command = std::move(command)] {
+      Nanoseconds cpu{};
+      for (int i = 0; i < forks; ++i) cpu += run(command).cpu;
+      return us_each(cpu, forks);
+    });
+  };
+  TcpSpec tcp;
+  tcp.host = "127.0.0.1";
+  tcp.port = server.port();
+  const std::string port = std::to_string(server.port());
+  compete("TCP connection", "us of CPU per probe",
+          {ours(tcp, total, 64),
+           {"peer: a check_tcp process per probe",
+            forked({"/usr/lib/nagios/plugins/check_tcp", "-H", "127.0.0.1", "-p", port})}},
+          effort.rounds);
+  const RedisServer redis;
+  redis.cli({"RPUSH", "jobs", "a", "b"});
+  QueueSpec::RedisKey key;
+  key.redis.host = "127.0.0.1";
+  key.redis.port = redis.port();
+  key.key = "jobs";
+  QueueSpec queue{key, {}, {}};
+  compete("length of a list in Redis", "us of CPU per probe",
+          {ours(queue, total, 64),
+           {"peer: a redis-cli process per probe",
+            forked({"redis-cli", "-h", "127.0.0.1", "-p", std::to_string(redis.port()), "LLEN",
+                    "jobs"})}},
+          effort.rounds);
+  HostSpec host;
+  host.warning = {{"disk_used", *parse_range("100")}};
+  compete("this host: processors, memory, load, disks", "us of CPU per probe",
+          {ours(host, effort.count(2'000), 1),
+           {"peer: check_load and check_disk, a process each",
+            forked({"sh", "-c",
+                    "/usr/lib/nagios/plugins/check_load -w 999 -c 999; "
+                    "/usr/lib/nagios/plugins/check_disk -w 0% -c 0% -p /"})}},
+          effort.rounds);
+}
+
 }  // namespace
 }  // namespace firebreak::bench
 
@@ -177,6 +282,8 @@ int main(int argc, char** argv) {
     firebreak::bench::http(effort);
     firebreak::bench::redis(effort);
     firebreak::bench::postgres(effort);
+    firebreak::bench::others(effort);
+    firebreak::bench::paced(effort);
     return 0;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "probes_bench: %s\n", error.what());
