@@ -114,6 +114,7 @@ class Agent::Impl {
     log::info("agent starts", {{"agent", settings_.name.str()}, {"version", FIREBREAK_VERSION}});
     ProberOptions options;
     options.checks = settings_.checks;
+    options.is_resident = true;
     options.in_flight_max = settings_.config.probes_at_once;
     options.per_target_max = settings_.config.probes_per_target;
     prober_.emplace(io_, options);
@@ -254,7 +255,9 @@ class Agent::Impl {
   void run_due() {
     if (is_stopping_) return;  // the timer had fired before it was cancelled
     const Instant at = now();
-    for (const DueRun& run : schedule_.take_due(at)) {
+    const std::vector<DueRun> due = schedule_.take_due(at);
+    wait_for_due();  // first: the timer that is due next is set once
+    for (const DueRun& run : due) {
       prober_->start(*run.spec, [this, run, at](Observation observation) {
         const bool is_known = schedule_.believed(run.key) == observation.status;
         lookout_->judge(
@@ -262,7 +265,6 @@ class Agent::Impl {
             [this, id = run.id, at](Observation seen) { finish(id, at, std::move(seen)); });
       });
     }
-    wait_for_due();
   }
 
   void finish(std::uint64_t run, Instant started, Observation observation) {

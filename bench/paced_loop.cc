@@ -15,6 +15,12 @@ Instant now() {
       std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now().time_since_epoch())};
 }
 
+ProberOptions resident() {
+  ProberOptions options;
+  options.is_resident = true;
+  return options;
+}
+
 }  // namespace
 
 agent::AssignedProbe assigned(const std::string& service, int number, KindSpec kind,
@@ -26,7 +32,7 @@ agent::AssignedProbe assigned(const std::string& service, int number, KindSpec k
 }
 
 PacedLoop::PacedLoop(std::vector<agent::AssignedProbe> probes, bool asks)
-    : asks_(asks), timer_(io_), prober_(io_) {
+    : asks_(asks), timer_(io_), prober_(io_, resident()) {
   schedule_.replace(std::move(probes), now());
 }
 
@@ -57,7 +63,9 @@ void PacedLoop::wait() {
 }
 
 void PacedLoop::start_due() {
-  for (const agent::DueRun& run : schedule_.take_due(now())) {
+  const std::vector<agent::DueRun> due = schedule_.take_due(now());
+  wait();
+  for (const agent::DueRun& run : due) {
     if (!asks_) {
       note(run, Status::ok, now());
       continue;
@@ -67,7 +75,6 @@ void PacedLoop::start_due() {
       wait();
     });
   }
-  wait();
 }
 
 void PacedLoop::note(const agent::DueRun& run, Status status, Instant began) {

@@ -18,7 +18,8 @@ void Alarms::Alarm::clear() {
 }
 
 void Alarms::arm() {
-  if (set_.empty()) {  // a pending wait would keep io_context::run() from returning
+  if (set_.empty()) {
+    if (lingers_) return;
     if (armed_for_ != TimePoint::max()) timer_.cancel();
     armed_for_ = TimePoint::max();
     return;

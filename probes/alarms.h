@@ -39,7 +39,10 @@ class Alarms {
     TimePoint at_ = TimePoint::max();
   };
 
-  Alarms(boost::asio::io_context& io, const Clock& clock) : clock_(clock), timer_(io) {}
+  // `lingers`: the timer may stay armed for an alarm that is gone, which keeps io_context::run()
+  // from returning, and spares two wake-ups each time that nothing is left.
+  Alarms(boost::asio::io_context& io, const Clock& clock, bool lingers)
+      : lingers_(lingers), clock_(clock), timer_(io) {}
   ~Alarms() = default;
   Alarms(const Alarms&) = delete;
   Alarms& operator=(const Alarms&) = delete;
@@ -48,6 +51,7 @@ class Alarms {
   void arm();
   void ring_due();
 
+  const bool lingers_;
   const Clock& clock_;
   boost::asio::steady_timer timer_;
   TimePoint armed_for_ = TimePoint::max();

@@ -47,7 +47,7 @@ struct Toolbox {
       : io(context),
         clock(options.clock ? options.clock : std::make_shared<const SystemClock>()),
         resolver(context, options),
-        alarms(context, *clock),
+        alarms(context, *clock, options.is_resident),
         pulse(alarms, *clock),
         checks(options.checks),
         disks(context, ask_disk),

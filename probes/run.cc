@@ -70,12 +70,6 @@ struct KindRunner {
   }
 };
 
-Awaitable<void> run_kind(std::shared_ptr<Attempt> attempt) {
-  const KindRunner runner{*attempt};
-  Awaitable<void> kind = std::visit(runner, attempt->spec().kind);
-  co_await std::move(kind);
-}
-
 std::string text_of(const std::exception_ptr& thrown) {
   try {
     std::rethrow_exception(thrown);
@@ -84,6 +78,14 @@ std::string text_of(const std::exception_ptr& thrown) {
   } catch (...) {
     return "an exception without a name";
   }
+}
+
+// No memory for it, for instance.
+Observation not_begun(const std::exception_ptr& thrown) {
+  Observation observation;
+  observation.reason = Reason::prober;
+  observation.evidence = "internal error: " + text_of(thrown);
+  return observation;
 }
 
 }  // namespace
@@ -108,7 +110,7 @@ class Prober::Impl : public std::enable_shared_from_this<Prober::Impl> {
     if (has_room) ++target.admitted;
     if (has_room && running_.size() < in_flight_max_) {
       job->place = running_.insert(running_.end(), job);
-      begin(std::move(job));
+      begin(job);
       return;
     }
     Jobs& line = has_room ? waiting_ : target.line;
@@ -152,24 +154,31 @@ class Prober::Impl : public std::enable_shared_from_this<Prober::Impl> {
     std::shared_ptr<Attempt> attempt;
   };
 
-  // In a handler of its own, so that `done` never comes from inside start().
-  void begin(std::shared_ptr<Job> job) {
-    boost::asio::post(tools_->io, [weak = weak_from_this(), job = std::move(job)] {
-      if (const auto self = weak.lock(); self && !self->stopped_) self->spawn(job);
-    });
-  }
-
-  void spawn(const std::shared_ptr<Job>& job) {
-    job->attempt = std::make_shared<Attempt>(tools_, std::move(job->spec), std::move(job->trace));
+  // At once where the loop's own thread asks for it. What co_spawn() calls at the end never comes
+  // from inside it, so that `done` does not come from inside start().
+  void begin(const std::shared_ptr<Job>& job) {
     auto ended = [weak = weak_from_this(), job](const std::exception_ptr& thrown) {
       if (const auto self = weak.lock(); self && !self->stopped_) self->end(job, thrown);
     };
-    boost::asio::co_spawn(tools_->io.get_executor(), run_kind(job->attempt), std::move(ended));
+    boost::asio::co_spawn(tools_->io.get_executor(), attempt(weak_from_this(), job),
+                          std::move(ended));
+  }
+
+  // Its clock starts when it gets the thread, not when it gets the slot.
+  static Awaitable<void> attempt(std::weak_ptr<Impl> weak, std::shared_ptr<Job> job) {
+    if (const auto self = weak.lock(); self && !self->stopped_)
+      job->attempt =
+          std::make_shared<Attempt>(self->tools_, std::move(job->spec), std::move(job->trace));
+    if (!job->attempt) co_return;
+    const KindRunner runner{*job->attempt};
+    Awaitable<void> kind = std::visit(runner, job->attempt->spec().kind);
+    co_await std::move(kind);
   }
 
   void end(const std::shared_ptr<Job>& job, const std::exception_ptr& thrown) {
-    if (thrown) job->attempt->unknown(Reason::prober, "internal error: " + text_of(thrown));
-    Observation observation = job->attempt->finish();
+    if (thrown && job->attempt)
+      job->attempt->unknown(Reason::prober, "internal error: " + text_of(thrown));
+    Observation observation = job->attempt ? job->attempt->finish() : not_begun(thrown);
     running_.erase(job->place);
     leave(job->target);
     if (!waiting_.empty()) {
@@ -177,7 +186,7 @@ class Prober::Impl : public std::enable_shared_from_this<Prober::Impl> {
       --waiting_count_;
       next->patience.reset();
       running_.splice(running_.end(), waiting_, next->place);
-      begin(std::move(next));
+      begin(next);
     }
     job->done(std::move(observation));
   }

@@ -49,6 +49,7 @@ struct ProberOptions {
   std::string proc = "/proc";              // where host probes read
   std::string system_bus;                  // D-Bus address of systemd; empty: the system's own
   std::shared_ptr<const Clock> clock;      // of the deadlines; empty: the system's
+  bool is_resident = false;  // probes for ever: io_context::run() need not return in between
 };
 
 using ProbeDone = std::function<void(Observation)>;
