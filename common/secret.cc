@@ -36,6 +36,11 @@ Result<Secret> read_secret_file(const std::string& path) {
   return Secret(*std::move(text));
 }
 
+Result<std::string> secret_file_path(const std::string& path) {
+  if (const auto secret = read_secret_file(path); !secret) return secret.error();
+  return resolve(path);
+}
+
 Result<Secret> read_password_file(const std::string& path) {
   auto secret = read_secret_file(path);
   if (secret && secret->reveal().find("PRIVATE KEY-----") != std::string::npos)

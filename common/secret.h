@@ -27,6 +27,9 @@ class Secret {
 // LoadCredential). Refused when others may read the file.
 Result<Secret> read_secret_file(const std::string& path);
 
+// Where read_secret_file would find it, for a library that reads it itself: refused alike.
+Result<std::string> secret_file_path(const std::string& path);
+
 // read_secret_file for what is given to others: passwords, tokens, URLs. Whoever writes a policy
 // chooses file and receiver; a private key stays at home whatever they choose.
 Result<Secret> read_password_file(const std::string& path);

@@ -38,6 +38,13 @@ TEST_F(SecretFile, IsRefusedWhenOthersMayReadIt) {
   EXPECT_THAT(secret.error().message, HasSubstr("chmod"));
 }
 
+TEST_F(SecretFile, IsFoundForALibraryOnlyWhenItCouldBeRead) {
+  const std::string path = write("key", 0600);
+  EXPECT_EQ(*secret_file_path(path), path);
+  ASSERT_EQ(::chmod(path.c_str(), 0644), 0);
+  EXPECT_FALSE(secret_file_path(path));
+}
+
 TEST_F(SecretFile, CannotMakeTheReaderWait) {
   const std::string path = folder_ / "fifo";
   ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
