@@ -296,19 +296,25 @@ boost::json::object header_map(const std::vector<std::string>& headers) {
   return map;
 }
 
-void add_tls_flags(const Kind& kind) {
+// Whose certificates are trusted, and our own.
+void add_certificate_flags(const Kind& kind) {
   CLI::App& command = *kind.command;
   const auto flags = kind.flags;
   add_text(command, flags, "--tls-ca-file,--ca-file", "tls_ca_file",
            "instead of the system's authorities");
-  add_text(command, flags, "--tls-server-name,--server-name", "tls_server_name",
-           "name to verify and to send as SNI");
-  command.add_flag_callback(
-      "--no-tls-verify,--no-verify", [flags] { flags->keys["tls_verify"] = false; },
-      "take any certificate");
   add_text(command, flags, "--tls-certificate-file,--certificate-file", "tls_certificate_file",
            "what to show of oneself");
   add_text(command, flags, "--tls-key-file,--key-file", "tls_key_file", "its private key");
+}
+
+void add_tls_flags(const Kind& kind) {
+  const auto flags = kind.flags;
+  add_text(*kind.command, flags, "--tls-server-name,--server-name", "tls_server_name",
+           "name to verify and to send as SNI");
+  kind.command->add_flag_callback(
+      "--no-tls-verify,--no-verify", [flags] { flags->keys["tls_verify"] = false; },
+      "take any certificate");
+  add_certificate_flags(kind);
 }
 
 // What every HTTP request may have.
@@ -348,12 +354,22 @@ void add_http_flags(const Kind& kind) {
       "follow at most so many (default 0)");
 }
 
-void add_postgres_flags(const Kind& kind) {
-  add_text(*kind.command, kind.flags, "--database", "database", "default postgres");
+// Of what libpq asks.
+void add_session_flags(const Kind& kind) {
   add_text(*kind.command, kind.flags, "--user", "user", "default firebreak");
   add_text(*kind.command, kind.flags, "--password-file", "password_file",
            "a file with the password");
   add_text(*kind.command, kind.flags, "--sslmode", "sslmode", "as libpq has it, default prefer");
+  add_certificate_flags(kind);
+}
+
+void add_postgres_flags(const Kind& kind) {
+  add_text(*kind.command, kind.flags, "--database", "database", "default postgres");
+  add_session_flags(kind);
+  add_text(*kind.command, kind.flags, "--role", "role", "that it must have: primary or standby");
+  kind.command->add_flag_callback(
+      "--info", [flags = kind.flags] { flags->keys["info"] = true; },
+      "yield values about the server; a standby must have its primary");
 }
 
 // Of kinds that may be asked with or without.
@@ -408,6 +424,16 @@ void add_servers(CLI::App& group, Context& context) {
   postgres.command->callback([&context, flags = postgres.flags] {
     split_endpoint(flags->keys, flags->target);
     probe(context, *flags, "postgres", flags->keys);
+  });
+
+  const Kind pgbouncer =
+      add_network_kind(group, "pgbouncer", "HOST[:PORT]", "the pools of a pgbouncer");
+  add_session_flags(pgbouncer);
+  add_text(*pgbouncer.command, pgbouncer.flags, "--pool", "pool",
+           "the database whose pool is meant");
+  pgbouncer.command->callback([&context, flags = pgbouncer.flags] {
+    split_endpoint(flags->keys, flags->target);
+    probe(context, *flags, "pgbouncer", flags->keys);
   });
 
   const Kind redis = add_network_kind(group, "redis", "HOST[:PORT]", "PING, AUTH, role and INFO");
@@ -680,12 +706,14 @@ struct Example {
   const char* lines;    // each "arguments", one a line
 };
 
-constexpr std::array<Example, 15> kExamples{{
+constexpr std::array<Example, 16> kExamples{{
     {"http",
      "https://shop.example.com/health --expect-status 2xx --limit-warning latency=0.5\n"
      "https://api.example.com/test --method POST --body '{}' --expect 'body.ok == true'"},
     {"postgres",
-     "db:5432\ndb --user shop --query 'SELECT count(*) FROM jobs' --expect 'value < 100'"},
+     "db:5432\ndb --user shop --query 'SELECT count(*) FROM jobs' --expect 'value < 100'\n"
+     "db-2 --role standby --limit-critical replication_lag=60"},
+    {"pgbouncer", "db --pool shop --limit-warning maxwait=1"},
     {"redis", "cache:6379\ncache --role replica --limit-critical replication_lag=10"},
     {"tcp",
      "mail:25 --starttls smtp --certificate-warning-days 21\n"

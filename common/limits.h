@@ -87,6 +87,7 @@ inline constexpr std::size_t kAmqpNameBytesMax = 255;          // its short stri
 inline constexpr std::size_t kAmqpFrameBytesMax = 128u << 10;  // RabbitMQ's own default
 inline constexpr std::size_t kAmqpSeenBytesMax = 1u << 20;     // until a queue's length is known
 inline constexpr std::size_t kTlsChainBytesMax = 64u << 10;    // a client's certificate
+inline constexpr std::size_t kTlsAuthoritiesBytesMax = 4u << 20;  // the system's have 200 KiB
 inline constexpr std::size_t kSqlValueBytesMax = 4096;
 inline constexpr std::size_t kSqlReplyBytesMax = 1u << 20;      // one query's rows, all together
 inline constexpr std::size_t kSqlGreetingBytesMax = 64u << 10;  // one error, perhaps some notices

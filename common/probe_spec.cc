@@ -25,6 +25,10 @@ std::string describe(const HttpSpec& http) {
 std::string describe(const PostgresSpec& postgres) {
   return endpoint(postgres.host, postgres.port);
 }
+std::string describe(const PgbouncerSpec& pgbouncer) {
+  const std::string server = describe(pgbouncer.server);
+  return pgbouncer.pool.empty() ? server : server + " " + pgbouncer.pool;
+}
 std::string describe(const RedisSpec& redis) {
   return redis.host.starts_with('/') ? redis.host : endpoint(redis.host, redis.port);
 }
@@ -76,7 +80,15 @@ struct LimitedValues {
     return names({"status", "certificate_days", "tls_version"});
   }
   Names operator()(const PostgresSpec& postgres) const {
-    return postgres.query.empty() ? names({}) : names({"value"});
+    const std::span<const std::string> known = postgres_values();
+    auto values =
+        wants_info(postgres) ? std::vector(known.begin(), known.end()) : std::vector<std::string>{};
+    if (!postgres.query.empty()) values.emplace_back("value");
+    return values;
+  }
+  Names operator()(const PgbouncerSpec&) const {
+    const std::span<const std::string> known = pgbouncer_values();
+    return std::vector(known.begin(), known.end());
   }
   Names operator()(const RedisSpec& redis) const {
     const std::span<const std::string> known = redis_values();
@@ -118,6 +130,7 @@ std::string describe(const GrpcSpec& grpc) {
 struct KindNames {
   const char* operator()(const HttpSpec&) const { return "http"; }
   const char* operator()(const PostgresSpec&) const { return "postgres"; }
+  const char* operator()(const PgbouncerSpec&) const { return "pgbouncer"; }
   const char* operator()(const RedisSpec&) const { return "redis"; }
   const char* operator()(const QueueSpec&) const { return "queue"; }
   const char* operator()(const TcpSpec&) const { return "tcp"; }
@@ -142,6 +155,33 @@ std::span<const std::string> postgres_sslmodes() {
   static const std::array<std::string, 6> kModes{"disable", "allow",     "prefer",
                                                  "require", "verify-ca", "verify-full"};
   return kModes;
+}
+
+std::span<const std::string> postgres_roles() {
+  static const std::array<std::string, 2> kRoles{"primary", "standby"};
+  return kRoles;
+}
+
+std::span<const std::string> postgres_values() {
+  static const std::array<std::string, 11> kValues{"connections",
+                                                   "connections_max",
+                                                   "connections_share",
+                                                   "connections_active",
+                                                   "connections_idle_in_transaction",
+                                                   "longest_query",
+                                                   "longest_transaction",
+                                                   "locks_waiting",
+                                                   "replication_lag",
+                                                   "replication_lag_bytes",
+                                                   "connected_replicas"};
+  return kValues;
+}
+
+std::span<const std::string> pgbouncer_values() {
+  static const std::array<std::string, 9> kValues{
+      "clients_active", "clients_waiting", "servers_active", "servers_idle", "servers_used",
+      "servers_tested", "servers_login",   "maxwait",        "pools"};
+  return kValues;
 }
 
 std::span<const std::string> redis_roles() {
@@ -282,6 +322,14 @@ std::optional<std::vector<std::string>> limited_values(const KindSpec& kind) {
   return std::visit(LimitedValues{}, kind);
 }
 
+bool wants_info(const PostgresSpec& postgres) {
+  return postgres.info || !postgres.role.empty();
+}
+
+bool logs_in(const PostgresSpec& postgres) {
+  return !postgres.query.empty() || wants_info(postgres);
+}
+
 bool takes_family(const KindSpec& kind) {
   const auto* http = std::get_if<HttpSpec>(&kind);
   return (http == nullptr || http->unix_socket.empty()) &&
@@ -291,7 +339,8 @@ bool takes_family(const KindSpec& kind) {
 
 bool takes_source(const ProbeSpec& spec) {
   const auto* postgres = std::get_if<PostgresSpec>(&spec.kind);
-  return takes_family(spec.kind) && (postgres == nullptr || postgres->query.empty());
+  return takes_family(spec.kind) && (postgres == nullptr || !logs_in(*postgres)) &&
+         !std::holds_alternative<PgbouncerSpec>(spec.kind);
 }
 
 Duration icmp_sending_time(const IcmpSpec& icmp) {

@@ -60,11 +60,24 @@ struct PostgresSpec {
   std::uint16_t port = 5432;
   std::string database = "postgres";
   std::string user = "firebreak";
-  std::string password_file;
+  std::string password_file{};
   std::string sslmode = "prefer";  // one of postgres_sslmodes()
-  std::string query;   // one statement; its first column of the first row is value "value"
-  std::string expect;  // CEL over value (dyn: number or string), rows (int), latency; must be bool
+  std::string query{};  // one statement; its first column of the first row is value "value"
+  std::string
+      expect{};        // CEL over value (dyn: number or string), rows (int), latency; must be bool
+  std::string role{};  // that it must have, one of postgres_roles(); empty: any
+  bool info = false;   // yields postgres_values(), as a role does; a standby must have its primary
+  std::string tls_ca_file{};           // empty: the system's; as sslmode says
+  std::string tls_certificate_file{};  // what we show of ourselves; empty: nothing
+  std::string tls_key_file{};          // its key, a secret file
   friend bool operator==(const PostgresSpec&, const PostgresSpec&) = default;
+};
+
+// SHOW POOLS on the console of a pgbouncer, which yields pgbouncer_values().
+struct PgbouncerSpec {
+  PostgresSpec server{.port = 6432, .database = "pgbouncer"};  // with nothing to ask of its own
+  std::string pool{};  // the one database that is looked at; empty: all of them
+  friend bool operator==(const PgbouncerSpec&, const PgbouncerSpec&) = default;
 };
 
 // Redis PING (RESP2). Loading, NOAUTH, MASTERDOWN and garbage are told apart by reason and
@@ -212,8 +225,9 @@ struct GrpcSpec {
   friend bool operator==(const GrpcSpec&, const GrpcSpec&) = default;
 };
 
-using KindSpec = std::variant<HttpSpec, PostgresSpec, RedisSpec, QueueSpec, TcpSpec, DnsSpec,
-                              IcmpSpec, ExecSpec, SystemdSpec, HostSpec, PrometheusSpec, GrpcSpec>;
+using KindSpec =
+    std::variant<HttpSpec, PostgresSpec, RedisSpec, QueueSpec, TcpSpec, DnsSpec, IcmpSpec, ExecSpec,
+                 SystemdSpec, HostSpec, PrometheusSpec, GrpcSpec, PgbouncerSpec>;
 
 // Fast re-probes before a change of verdict is believed.
 struct Confirm {
@@ -246,6 +260,9 @@ struct ProbeSpec {
 // What a spec may hold, for every reader of one: policies, command lines, messages.
 [[nodiscard]] std::span<const std::string> http_methods();
 [[nodiscard]] std::span<const std::string> postgres_sslmodes();
+[[nodiscard]] std::span<const std::string> postgres_roles();
+[[nodiscard]] std::span<const std::string> postgres_values();  // of a probe with role or info
+[[nodiscard]] std::span<const std::string> pgbouncer_values();
 [[nodiscard]] std::span<const std::string> starttls_protocols();
 [[nodiscard]] std::span<const std::string> dns_types();
 [[nodiscard]] std::span<const std::string> dns_rcodes();  // by number (RFC 1035, 4.1.1; RFC 2136)
@@ -272,6 +289,9 @@ struct ProbeSpec {
 // The values of a kind that `limits` may name besides kLatencyValue; nothing: of any name, as the
 // target says. Those of a host have limits of their own.
 [[nodiscard]] std::optional<std::vector<std::string>> limited_values(const KindSpec& kind);
+// Whether the server is asked about itself, and whether anything is asked that takes an account.
+[[nodiscard]] bool wants_info(const PostgresSpec& postgres);
+[[nodiscard]] bool logs_in(const PostgresSpec& postgres);
 // Whether `family` and `source` mean something to it: it asks over a network, and not by a library
 // that chooses itself.
 [[nodiscard]] bool takes_source(const ProbeSpec& spec);

@@ -15,6 +15,7 @@
 #include "common/probe_yaml_fields.h"
 #include "common/probe_yaml_local.h"
 #include "common/probe_yaml_net.h"
+#include "common/probe_yaml_postgres.h"
 #include "common/probe_yaml_query.h"
 #include "common/probe_yaml_stores.h"
 
@@ -23,12 +24,8 @@ namespace {
 
 using probe_yaml::check_count;
 using probe_yaml::check_url;
-using probe_yaml::read_endpoint;
 using probe_yaml::read_headers;
-using probe_yaml::read_host;
 using probe_yaml::read_http_access;
-using probe_yaml::read_line;
-using probe_yaml::read_port;
 using probe_yaml::read_text;
 using yaml::MapReader;
 using yaml::Node;
@@ -121,30 +118,6 @@ std::string read_expect(const Node& node, const cel::Declarations& declarations,
   return program ? program->text() : "";
 }
 
-PostgresSpec read_postgres(const Node& node, Problems& problems) {
-  PostgresSpec postgres;
-  if (node.kind() == yaml::Kind::scalar) {
-    read_endpoint(node, postgres.host, postgres.port, problems);
-    return postgres;
-  }
-  MapReader reader(node, "a postgres target", problems);
-  read_host(reader.optional("host"), postgres.host, problems);
-  read_port(reader.optional("port"), postgres.port, problems);
-  read_line(reader.optional("database"), postgres.database, problems);
-  read_line(reader.optional("user"), postgres.user, problems);
-  read_line(reader.optional("password_file"), postgres.password_file, problems);
-  if (const auto index = reader.optional("sslmode").as_word(problems, postgres_sslmodes()))
-    postgres.sslmode = postgres_sslmodes()[*index];
-  read_text(reader.optional("query"), postgres.query, problems);
-  const Node expect = reader.optional("expect");
-  postgres.expect =
-      read_expect(expect, postgres_expect_declarations(), cel::Type::Kind::boolean, problems);
-  if (expect && postgres.query.empty())
-    problems.error(expect.name_place(),
-                   "'expect' is about the query's answer, and there is no 'query'");
-  return postgres;
-}
-
 std::optional<KindSpec> read_queue(const Node& node, Problems& problems) {
   static const std::array<std::string, 4> kSources{"redis", "http", "postgres", "rabbitmq"};
   QueueSpec queue;
@@ -167,7 +140,7 @@ std::optional<KindSpec> read_queue(const Node& node, Problems& problems) {
       json.length = read_expect(length, http_expect_declarations(), std::nullopt, problems);
     queue.source = std::move(json);
   } else {
-    QueueSpec::SqlCount sql{read_postgres(source->value, problems)};
+    QueueSpec::SqlCount sql{probe_yaml::read_postgres(source->value, problems)};
     if (const Node query = reader.optional("query")) read_text(query, sql.postgres.query, problems);
     if (sql.postgres.query.empty())
       problems.error(source->key.place(),
@@ -191,9 +164,9 @@ void read_confirm(const Node& node, Confirm& confirm, Problems& problems) {
 }  // namespace
 
 std::span<const std::string> kind_words() {
-  static const std::array<std::string, 12> kWords{"http",    "postgres", "redis",      "queue",
-                                                  "tcp",     "dns",      "icmp",       "exec",
-                                                  "systemd", "host",     "prometheus", "grpc"};
+  static const std::array<std::string, 13> kWords{
+      "http", "postgres", "pgbouncer", "redis", "queue",      "tcp", "dns",
+      "icmp", "exec",     "systemd",   "host",  "prometheus", "grpc"};
   return kWords;
 }
 
@@ -257,7 +230,9 @@ std::optional<KindSpec> read_kind(MapReader& reader, Problems& problems) {
   if (kind->key.text() == "http") {
     if (auto http = read_http(kind->value, problems)) spec = *std::move(http);
   } else if (kind->key.text() == "postgres") {
-    spec = read_postgres(kind->value, problems);
+    spec = probe_yaml::read_postgres(kind->value, problems);
+  } else if (kind->key.text() == "pgbouncer") {
+    spec = probe_yaml::read_pgbouncer(kind->value, problems);
   } else if (kind->key.text() == "redis") {
     spec = probe_yaml::read_redis(kind->value, problems);
   } else if (kind->key.text() == "tcp") {

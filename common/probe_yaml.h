@@ -3,7 +3,8 @@
 //
 //   {http: https://api/health, every: 5s, timeout: 2s, confirm: {attempts: 2, every: 200ms}}
 //   {http: {post: https://api/test, json: {test: true}, expect: body.success == true}}
-//   {postgres: db:5432}   {redis: {host: cache, password_file: /etc/firebreak/secrets/redis}}
+//   {postgres: db:5432}   {pgbouncer: {host: db, pool: shop}}
+//   {redis: {host: cache, password_file: /etc/firebreak/secrets/redis}}
 //   {queue: {redis: cache:6379, list: emergency, critical: 10}}
 //   {tcp: {host: mail, port: 25, starttls: smtp, certificate_warning_days: 14}}
 //   {dns: {name: example.com, type: MX, answers: 10 mail.example.com}}

@@ -1,13 +1,16 @@
-// The readiness check, and the verdict over a query's answer.
+// The readiness check, and the verdicts over what was asked.
 #include "probes/postgres.h"
 
 #include <array>
 #include <charconv>
 #include <utility>
+#include <vector>
 
 #include "common/limits.h"
 #include "common/probe_yaml.h"
 #include "probes/expect.h"
+#include "probes/pgbouncer_pools.h"
+#include "probes/postgres_info.h"
 #include "probes/postgres_wire.h"
 #include "probes/stream.h"
 
@@ -78,12 +81,27 @@ cel::Value to_cel(const SqlAnswer& answer) {
 
 void add_number(Attempt& attempt, const cel::Value& value) {
   if (value.is(cel::Value::Kind::integer))
-    attempt.add_value("value", static_cast<double>(value.as_int()));
+    attempt.add_first_value("value", static_cast<double>(value.as_int()));
   else if (value.is(cel::Value::Kind::real))
-    attempt.add_value("value", value.as_double());
+    attempt.add_first_value("value", value.as_double());
 }
 
-Awaitable<bool> check_query(Attempt& attempt, const PostgresSpec& spec) {
+void take_value(SqlRow row, SqlAnswer& answer) {
+  if (++answer.rows > 1 || row.empty() || !row.front().text) return;
+  answer.value = std::string(row.front().text->substr(0, limits::kSqlValueBytesMax));
+  answer.is_number = row.front().is_number;
+}
+
+// Values first: a server in another role tells them all the same.
+bool judge_info(Attempt& attempt, const std::optional<PostgresInfo>& info, SqlAnswer& answer) {
+  if (!info) return attempt.critical(Reason::protocol, "it told nothing about itself");
+  for (const NamedValue& value : info->values) attempt.add_value(value.name, value.value);
+  answer.unseen = info->unseen;
+  const auto& trouble = info->trouble;
+  return !trouble || attempt.fail(trouble->status, trouble->reason, trouble->evidence);
+}
+
+Awaitable<bool> check_answer(Attempt& attempt, const PostgresSpec& spec) {
   std::optional<cel::Program> expect;
   if (!compile_expect(attempt, spec.expect, postgres_expect_declarations(),
                       cel::Type::Kind::boolean, expect))
@@ -98,17 +116,48 @@ Awaitable<bool> check_query(Attempt& attempt, const PostgresSpec& spec) {
   bindings.set("latency", attempt.elapsed());
   const std::string shown = answer.rows == 0 ? "no row" : answer.value.value_or("null");
   if (expect && !judge_expect(attempt, *expect, bindings, shown)) co_return false;
-  attempt.succeed();
+  attempt.succeed(answer.unseen);
   co_return true;
 }
 
 }  // namespace
 
 Awaitable<void> probe_postgres(Attempt& attempt, const PostgresSpec& spec) {
-  if (spec.query.empty())
-    co_await check_readiness(attempt, spec);
+  if (logs_in(spec))
+    co_await check_answer(attempt, spec);
   else
-    co_await check_query(attempt, spec);
+    co_await check_readiness(attempt, spec);
+}
+
+Awaitable<void> probe_pgbouncer(Attempt& attempt, const PgbouncerSpec& spec) {
+  PgbouncerPools pools(spec.pool);
+  std::vector<SqlQuestion> questions(1);
+  questions[0] = {"SHOW POOLS", [&pools](SqlRow row) { pools.add(row); }};
+  if (!co_await ask_session(attempt, spec.server, SqlSession::console, std::move(questions)))
+    co_return;
+  if (!pools.is_understood()) {
+    attempt.critical(Reason::protocol, "SHOW POOLS was answered by something else than pools");
+  } else if (!spec.pool.empty() && pools.pools() == 0) {
+    attempt.critical(Reason::missing, "no client has asked for a pool of '" + spec.pool + "'");
+  } else {
+    for (const NamedValue& value : pools.values()) attempt.add_value(value.name, value.value);
+    attempt.succeed();
+  }
+}
+
+Awaitable<bool> ask_postgres(Attempt& attempt, const PostgresSpec& spec, SqlAnswer& answer) {
+  std::optional<PostgresInfo> info;
+  std::vector<SqlQuestion> questions;
+  questions.reserve(2);
+  if (wants_info(spec))
+    questions.push_back({postgres_info_query(), [&info, &spec](SqlRow row) {
+                           if (!info) info = read_postgres_info(row, spec.role);
+                         }});
+  if (!spec.query.empty())
+    questions.push_back({spec.query, [&answer](SqlRow row) { take_value(row, answer); }});
+  if (!co_await ask_session(attempt, spec, SqlSession::transaction, std::move(questions)))
+    co_return false;
+  co_return !wants_info(spec) || judge_info(attempt, info, answer);
 }
 
 }  // namespace firebreak::probes

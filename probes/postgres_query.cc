@@ -1,4 +1,4 @@
-// One query over libpq, driven by readiness of its socket: libpq itself never waits here, and never
+// Questions over libpq, driven by readiness of its socket: libpq itself never waits here, and never
 // looks up a name.
 #include <fcntl.h>
 #include <libpq-fe.h>
@@ -14,6 +14,7 @@
 
 #include <boost/asio/posix/basic_stream_descriptor.hpp>
 
+#include "common/file.h"
 #include "common/limits.h"
 #include "common/secret.h"
 #include "probes/postgres.h"
@@ -100,20 +101,42 @@ Session start_session(const Parameters& parameters) {
   return Session(PQconnectStartParams(names.data(), values.data(), 0));
 }
 
-Parameters common_parameters(const PostgresSpec& spec, const std::string& password) {
+// libpq reads the files itself. It goes without a certificate that is not there, and blames the
+// server for authorities that are not; so they are looked at before. `key_file`: its path.
+bool check_tls_files(Attempt& attempt, const PostgresSpec& spec, std::string& key_file) {
+  for (const std::string& path : {spec.tls_ca_file, spec.tls_certificate_file}) {
+    if (path.empty()) continue;
+    if (const auto text = read_small_file(path, limits::kTlsAuthoritiesBytesMax); !text)
+      return attempt.unknown(Reason::config, text.error().message);
+  }
+  if (spec.tls_key_file.empty()) return true;
+  const auto path = secret_file_path(spec.tls_key_file);
+  if (!path) return attempt.unknown(Reason::config, path.error().message);
+  key_file = *path;
+  return true;
+}
+
+Parameters common_parameters(const PostgresSpec& spec, const std::string& password,
+                             const std::string& key_file) {
   Parameters parameters = {{"host", spec.host},         {"port", std::to_string(spec.port)},
                            {"dbname", spec.database},   {"user", spec.user},
                            {"sslmode", spec.sslmode},   {"gssencmode", "disable"},
                            {"client_encoding", "UTF8"}, {"application_name", "firebreak"}};
   if (!password.empty()) parameters.emplace_back("password", password);
-  if (spec.sslmode.starts_with("verify") && std::getenv("PGSSLROOTCERT") == nullptr)
+  if (!key_file.empty()) {
+    parameters.emplace_back("sslcert", spec.tls_certificate_file);
+    parameters.emplace_back("sslkey", key_file);
+    parameters.emplace_back("sslpassword", "none");  // or OpenSSL would ask the terminal
+  }
+  if (!spec.tls_ca_file.empty())
+    parameters.emplace_back("sslrootcert", spec.tls_ca_file);
+  else if (spec.sslmode.starts_with("verify") && std::getenv("PGSSLROOTCERT") == nullptr)
     parameters.emplace_back("sslrootcert", kSystemAuthorities);
   return parameters;
 }
 
-Awaitable<bool> connect_session(Attempt& attempt, const PostgresSpec& spec, std::string password,
+Awaitable<bool> connect_session(Attempt& attempt, const PostgresSpec& spec, Parameters common,
                                 Session& session) {
-  const Parameters common = common_parameters(spec, password);
   if (spec.host.starts_with('/')) {
     session = start_session(common);
     co_return co_await finish_connecting(attempt, session.get());
@@ -147,20 +170,20 @@ bool fail_too_long(Attempt& attempt) {
                          "the query answers with more than 1 MiB; let it return one row");
 }
 
-// The query between BEGIN and COMMIT, all four sent at once.
-class Pipeline {
- public:
-  Pipeline(Attempt& attempt, PGconn* session, SqlAnswer& answer)
-      : attempt_(attempt), session_(session), answer_(answer) {}
+bool is_number(Oid type) {
+  constexpr std::array<Oid, 7> kNumbers = {20, 21, 23, 26, 700, 701, 1700};  // int8 to numeric
+  return std::find(kNumbers.begin(), kNumbers.end(), type) != kNumbers.end();
+}
 
-  bool send(const std::string& query) {
-    const auto left =
-        std::chrono::duration_cast<std::chrono::milliseconds>(attempt_.deadline() - attempt_.now());
-    const std::string limit =
-        "SET LOCAL statement_timeout = " + std::to_string(std::max<std::int64_t>(1, left.count()));
-    const bool sent = PQsetnonblocking(session_, 1) == 0 && PQenterPipelineMode(session_) == 1 &&
-                      send_one("BEGIN READ ONLY") && send_one(limit) && send_one(query) &&
-                      send_one("COMMIT") && PQpipelineSync(session_) == 1;
+// The questions between BEGIN and COMMIT, all of them sent at once; or one, and nothing else.
+class Exchange {
+ public:
+  Exchange(Attempt& attempt, PGconn* session, std::vector<SqlQuestion> questions)
+      : attempt_(attempt), session_(session), questions_(std::move(questions)) {}
+
+  bool send(SqlSession session) {
+    const bool sent = PQsetnonblocking(session_, 1) == 0 &&
+                      (session == SqlSession::console ? send_alone() : send_transaction());
     return sent || fail_session(attempt_, session_);
   }
 
@@ -168,11 +191,10 @@ class Pipeline {
   bool take() {
     while (!is_done_ && PQisBusy(session_) == 0) {
       const QueryResult result(PQgetResult(session_));
-      if (!result) {
-        if (++step_ == kQueryStep) PQsetSingleRowMode(session_);
-      } else if (!take_one(result.get())) {
+      if (!result)
+        end_statement();
+      else if (!take_one(result.get()))
         return false;
-      }
     }
     return tcp_bytes_received(PQsocket(session_)) <= kReceivedMax || fail_too_long(attempt_);
   }
@@ -180,12 +202,40 @@ class Pipeline {
   [[nodiscard]] bool is_done() const { return is_done_; }
 
  private:
-  static constexpr int kQueryStep = 2;  // after BEGIN and SET
+  static constexpr std::size_t kQuestionStep = 2;  // after BEGIN and SET
   static constexpr std::uint64_t kReceivedMax = limits::kSqlReplyBytesMax * 2;  // with the overhead
+
+  bool send_alone() {
+    step_ = kQuestionStep;
+    return PQsendQuery(session_, questions_.front().statement.c_str()) == 1 &&
+           PQsetSingleRowMode(session_) == 1;
+  }
+
+  bool send_transaction() {
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(attempt_.deadline() - attempt_.now());
+    const std::string limit =
+        "SET LOCAL statement_timeout = " + std::to_string(std::max<std::int64_t>(1, left.count()));
+    return PQenterPipelineMode(session_) == 1 && send_one("BEGIN READ ONLY") && send_one(limit) &&
+           std::all_of(questions_.begin(), questions_.end(),
+                       [this](const SqlQuestion& one) { return send_one(one.statement); }) &&
+           send_one("COMMIT") && PQpipelineSync(session_) == 1;
+  }
 
   bool send_one(const std::string& statement) {
     return PQsendQueryParams(session_, statement.c_str(), 0, nullptr, nullptr, nullptr, nullptr,
                              0) == 1;
+  }
+
+  void end_statement() {
+    if (PQpipelineStatus(session_) == PQ_PIPELINE_OFF)
+      is_done_ = true;
+    else if (++step_; is_question())
+      PQsetSingleRowMode(session_);
+  }
+
+  [[nodiscard]] bool is_question() const {
+    return step_ >= kQuestionStep && step_ < kQuestionStep + questions_.size();
   }
 
   bool take_one(const PGresult* result) {
@@ -213,16 +263,18 @@ class Pipeline {
   }
 
   bool take_row(const PGresult* result) {
-    for (int column = 0; column < PQnfields(result); ++column)
-      bytes_ += static_cast<std::size_t>(PQgetlength(result, 0, column));
+    row_.clear();
+    for (int column = 0; column < PQnfields(result); ++column) {
+      SqlField& field = row_.emplace_back();
+      field.name = PQfname(result, column);
+      field.is_number = is_number(PQftype(result, column));
+      const auto size = static_cast<std::size_t>(PQgetlength(result, 0, column));
+      if (PQgetisnull(result, 0, column) == 0)
+        field.text = std::string_view(PQgetvalue(result, 0, column), size);
+      bytes_ += size;
+    }
     if (bytes_ > limits::kSqlReplyBytesMax) return fail_too_long(attempt_);
-    if (++answer_.rows > 1 || PQnfields(result) == 0 || PQgetisnull(result, 0, 0) != 0) return true;
-    const std::string_view text(PQgetvalue(result, 0, 0),
-                                static_cast<std::size_t>(PQgetlength(result, 0, 0)));
-    answer_.value = std::string(text.substr(0, limits::kSqlValueBytesMax));
-    constexpr std::array<Oid, 7> kNumbers = {20, 21, 23, 26, 700, 701, 1700};  // int8 to numeric
-    answer_.is_number =
-        std::find(kNumbers.begin(), kNumbers.end(), PQftype(result, 0)) != kNumbers.end();
+    if (is_question()) questions_[step_ - kQuestionStep].take(row_);
     return true;
   }
 
@@ -236,31 +288,33 @@ class Pipeline {
 
   Attempt& attempt_;
   PGconn* session_;
-  SqlAnswer& answer_;
-  int step_ = 0;
+  const std::vector<SqlQuestion> questions_;
+  std::vector<SqlField> row_;
+  std::size_t step_ = 0;
   std::size_t bytes_ = 0;
   bool is_done_ = false;
 };
 
-Awaitable<bool> run_query(Attempt& attempt, PGconn* session, const std::string& query,
-                          SqlAnswer& answer) {
+Awaitable<bool> exchange(Attempt& attempt, PGconn* session, SqlSession kind,
+                         std::vector<SqlQuestion> questions) {
   attempt.enter(Phase::query);
-  Pipeline pipeline(attempt, session, answer);
-  if (!pipeline.send(query)) co_return false;
+  Exchange exchange(attempt, session, std::move(questions));
+  if (!exchange.send(kind)) co_return false;
   for (;;) {
     const int unsent = PQflush(session);
     if (unsent < 0) co_return fail_session(attempt, session);
     const auto what = unsent > 0 ? Descriptor::wait_write : Descriptor::wait_read;
     if (!co_await wait_for(attempt, session, what)) co_return false;
     if (PQconsumeInput(session) == 0) co_return fail_session(attempt, session);
-    if (!pipeline.take()) co_return false;
-    if (pipeline.is_done()) co_return true;
+    if (!exchange.take()) co_return false;
+    if (exchange.is_done()) co_return true;
   }
 }
 
 }  // namespace
 
-Awaitable<bool> ask_postgres(Attempt& attempt, const PostgresSpec& spec, SqlAnswer& answer) {
+Awaitable<bool> ask_session(Attempt& attempt, const PostgresSpec& spec, SqlSession session,
+                            std::vector<SqlQuestion> questions) {
   std::string password;
   if (!spec.password_file.empty()) {
     const auto secret = read_password_file(spec.password_file);
@@ -268,12 +322,15 @@ Awaitable<bool> ask_postgres(Attempt& attempt, const PostgresSpec& spec, SqlAnsw
     password = secret->reveal();
     attempt.keep_secret(password);
   }
+  std::string key_file;
+  if (!check_tls_files(attempt, spec, key_file)) co_return false;
   attempt.enter(Phase::connect);
-  Session session;
-  if (!co_await connect_session(attempt, spec, std::move(password), session)) co_return false;
+  Session connection;
+  Parameters parameters = common_parameters(spec, password, key_file);
+  if (!co_await connect_session(attempt, spec, std::move(parameters), connection)) co_return false;
   if (attempt.tracing())
-    attempt.trace("connected to PostgreSQL " + std::to_string(PQserverVersion(session.get())));
-  co_return co_await run_query(attempt, session.get(), spec.query, answer);
+    attempt.trace("connected to PostgreSQL " + std::to_string(PQserverVersion(connection.get())));
+  co_return co_await exchange(attempt, connection.get(), session, std::move(questions));
 }
 
 }  // namespace firebreak::probes

@@ -14,6 +14,8 @@ namespace firebreak::probes {
 namespace {
 
 constexpr std::size_t kHeaderBytes = 5;  // kind and length
+// protocol_violation: what pgbouncer says whatever it means; the words tell.
+constexpr std::string_view kPgbouncerError = "08P01";
 
 std::string big_endian(std::uint32_t value) {
   std::string bytes;
@@ -127,11 +129,17 @@ PostgresVerdict judge_sqlstate(std::string_view sqlstate) {
 }
 
 PostgresVerdict judge_postgres_failure(std::string_view message) {
-  if (const std::string_view code = find_sqlstate(message); !code.empty())
-    return judge_sqlstate(code);
   const auto holds = [message](std::string_view text) {
     return message.find(text) != std::string_view::npos;
   };
+  if (const std::string_view code = find_sqlstate(message); code == kPgbouncerError) {
+    if (holds("no such database")) return {Status::critical, Reason::missing};
+    const bool is_auth = holds("not allowed") || holds("no such user") ||
+                         holds("authentication failed") || holds("certificate");
+    return {Status::critical, is_auth ? Reason::auth : Reason::status};
+  } else if (!code.empty()) {
+    return judge_sqlstate(code);
+  }
   if (holds_errno(message, ECONNREFUSED) || holds_errno(message, ENOENT))
     return {Status::critical, Reason::refused};
   if (holds_errno(message, ECONNRESET) || holds_errno(message, EPIPE) ||
@@ -144,6 +152,7 @@ PostgresVerdict judge_postgres_failure(std::string_view message) {
       holds_errno(message, ENOMEM) || holds_errno(message, ENOBUFS) ||
       holds_errno(message, EADDRNOTAVAIL) || holds_errno(message, ENETDOWN))
     return {Status::unknown, Reason::prober};
+  if (holds("private key file")) return {Status::unknown, Reason::config};
   if (holds("SSL") || holds("certificate")) return {Status::critical, Reason::tls};
   if (holds("password") || holds("authentication failed") || holds("SCRAM"))
     return {Status::critical, Reason::auth};

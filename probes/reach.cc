@@ -19,6 +19,7 @@ struct Elsewhere {
     return spec.unix_socket.empty() && url && !is_this_host(url->host);
   }
   bool operator()(const PrometheusSpec& spec) const { return (*this)(spec.http); }
+  bool operator()(const PgbouncerSpec& spec) const { return (*this)(spec.server); }
   bool operator()(const QueueSpec& spec) const { return std::visit(*this, spec.source); }
   bool operator()(const QueueSpec::RedisKey& source) const { return (*this)(source.redis); }
   bool operator()(const QueueSpec::HttpJson& source) const { return (*this)(source.http); }

@@ -42,6 +42,9 @@ struct KindRunner {
   Awaitable<void> operator()(const PostgresSpec& spec) const {
     return probes::probe_postgres(attempt, spec);
   }
+  Awaitable<void> operator()(const PgbouncerSpec& spec) const {
+    return probes::probe_pgbouncer(attempt, spec);
+  }
   Awaitable<void> operator()(const RedisSpec& spec) const {
     return probes::probe_redis(attempt, spec);
   }

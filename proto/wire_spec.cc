@@ -69,6 +69,18 @@ v1::PostgresSpec postgres_to_proto(const PostgresSpec& spec) {
   message.set_sslmode(spec.sslmode);
   message.set_query(spec.query);
   message.set_expect(spec.expect);
+  message.set_role(spec.role);
+  message.set_info(spec.info);
+  message.set_tls_ca_file(spec.tls_ca_file);
+  message.set_tls_certificate_file(spec.tls_certificate_file);
+  message.set_tls_key_file(spec.tls_key_file);
+  return message;
+}
+
+v1::PgbouncerSpec pgbouncer_to_proto(const PgbouncerSpec& spec) {
+  v1::PgbouncerSpec message;
+  *message.mutable_server() = postgres_to_proto(spec.server);
+  message.set_pool(spec.pool);
   return message;
 }
 
@@ -251,6 +263,9 @@ struct KindToProto {
   void operator()(const PostgresSpec& spec) const {
     *message.mutable_postgres() = postgres_to_proto(spec);
   }
+  void operator()(const PgbouncerSpec& spec) const {
+    *message.mutable_pgbouncer() = pgbouncer_to_proto(spec);
+  }
   void operator()(const RedisSpec& spec) const { *message.mutable_redis() = redis_to_proto(spec); }
   void operator()(const QueueSpec& spec) const { *message.mutable_queue() = queue_to_proto(spec); }
   void operator()(const TcpSpec& spec) const { *message.mutable_tcp() = tcp_to_proto(spec); }
@@ -359,6 +374,13 @@ PostgresSpec postgres_from_proto(Checker& check, const v1::PostgresSpec& message
                 not_one_of(postgres_sslmodes()));
   check.text(message.query(), limits::kExprBytesMax, "PostgresSpec.query");
   check.text(message.expect(), limits::kExprBytesMax, "PostgresSpec.expect");
+  check.require(message.role().empty() || is_one_of(message.role(), postgres_roles()),
+                "PostgresSpec.role", not_one_of(postgres_roles()));
+  check_file(check, message.tls_ca_file(), "PostgresSpec.tls_ca_file");
+  check_file(check, message.tls_certificate_file(), "PostgresSpec.tls_certificate_file");
+  check_file(check, message.tls_key_file(), "PostgresSpec.tls_key_file");
+  check.require(message.tls_certificate_file().empty() == message.tls_key_file().empty(),
+                "PostgresSpec.tls_key_file", "and the certificate's file belong together");
   spec.host = message.host();
   spec.database = message.database();
   spec.user = message.user();
@@ -366,6 +388,21 @@ PostgresSpec postgres_from_proto(Checker& check, const v1::PostgresSpec& message
   spec.sslmode = message.sslmode();
   spec.query = message.query();
   spec.expect = message.expect();
+  spec.role = message.role();
+  spec.info = message.info();
+  spec.tls_ca_file = message.tls_ca_file();
+  spec.tls_certificate_file = message.tls_certificate_file();
+  spec.tls_key_file = message.tls_key_file();
+  return spec;
+}
+
+PgbouncerSpec pgbouncer_from_proto(Checker& check, const v1::PgbouncerSpec& message) {
+  PgbouncerSpec spec;
+  spec.server = postgres_from_proto(check, message.server());
+  check.require(!logs_in(spec.server) && spec.server.expect.empty(), "PgbouncerSpec.server",
+                "asks something of its own; a pgbouncer is asked for its pools alone");
+  check.line(message.pool(), limits::kTextBytesMax, "PgbouncerSpec.pool");
+  spec.pool = message.pool();
   return spec;
 }
 
@@ -730,6 +767,9 @@ Result<ProbeSpec> from_proto(const v1::ProbeSpec& message) {
       break;
     case v1::ProbeSpec::kPostgres:
       spec.kind = postgres_from_proto(check, message.postgres());
+      break;
+    case v1::ProbeSpec::kPgbouncer:
+      spec.kind = pgbouncer_from_proto(check, message.pgbouncer());
       break;
     case v1::ProbeSpec::kRedis:
       spec.kind = redis_from_proto(check, message.redis());

@@ -166,6 +166,9 @@ std::vector<Key> kinds() {
        "asks over HTTP", "https://shop.example.com/health"},
       {"postgres", any_of({text("`host:port`"), object("postgres", "[map](probes.md#postgres)")}),
        "one kind", "asks a PostgreSQL server", "db:5432"},
+      {"pgbouncer",
+       any_of({text("`host:port`"), object("pgbouncer", "[map](probes.md#pgbouncer)")}), "one kind",
+       "asks a pgbouncer for its pools", "db:6432"},
       {"redis", any_of({text("`host:port`"), object("redis", "[map](probes.md#redis)")}),
        "one kind", "asks a Redis server", "cache:6379"},
       {"queue", object("queue", "[map](probes.md#queue)"), "one kind", "the length of a queue", ""},
@@ -300,27 +303,56 @@ Object http() {
           client_certificate()};
 }
 
+// Where a server is that libpq asks, and as whom.
+std::vector<Key> session_keys(const std::string& kind, const std::string& port,
+                              const std::string& purpose) {
+  return {{"host", text("name, address, or folder of Unix sockets", limits::kHostBytesMax),
+           "`localhost`", "short: `" + kind + ": host:port`", "db"},
+          {"port", whole(1, 65535), port, "where it listens", port},
+          {"user", text(), "`firebreak`", "as whom", "firebreak"},
+          {"password_file", text("secret file"), "none", "holds the password",
+           "/etc/firebreak/secrets/postgres"},
+          {"sslmode", shown_as("as libpq", words(all(postgres_sslmodes()))), "`prefer`",
+           purpose + "`verify-ca` and `verify-full` verify the server's certificate", "prefer"},
+          {"tls_ca_file", text("file"), "the system's", "whose certificates are trusted",
+           "/etc/firebreak/ca.crt"},
+          {"tls_certificate_file", text("file"), "none", "what we show of ourselves",
+           "/etc/firebreak/client.crt"},
+          {"tls_key_file", text("secret file"), "none", "its private key",
+           "/etc/firebreak/secrets/client.key"}};
+}
+
 Object postgres() {
-  return {
-      "postgres",
-      "a PostgreSQL server; without `query` it asks what `pg_isready` asks",
-      {{"host", text("name, address, or folder of Unix sockets", limits::kHostBytesMax),
-        "`localhost`", "short: `postgres: host:port`", "db"},
-       {"port", whole(1, 65535), "5432", "where it listens", "5432"},
-       {"database", text(), "`postgres`", "which one is asked", "shop"},
-       {"user", text(), "`firebreak`", "as whom", "firebreak"},
-       {"password_file", text("secret file"), "none", "holds the password",
-        "/etc/firebreak/secrets/postgres"},
-       {"sslmode", shown_as("as libpq", words(all(postgres_sslmodes()))), "`prefer`",
-        "with a `query`; `verify-ca` and `verify-full` trust the system's authorities", "prefer"},
-       {"query", text("one statement"), "none",
-        "in a read-only transaction, with the probe's deadline as its `statement_timeout`; at most "
-        "1 MiB of answer",
-        "SELECT count(*) FROM orders"},
-       {"expect", expression("`value` (first column of the first row), `rows`, `latency`"), "none",
-        "must be true; with a `query`", "value >= 1"}},
-      {},
-      {{"expect", "query"}}};
+  std::vector<Key> keys = session_keys("postgres", "5432", "when we log in; ");
+  const Key own[] = {
+      {"database", text(), "`postgres`", "which one is asked", "shop"},
+      {"query", text("one statement"), "none",
+       "in a read-only transaction, with the probe's deadline as its `statement_timeout`; at most "
+       "1 MiB of answer",
+       "SELECT count(*) FROM orders"},
+      {"expect", expression("`value` (first column of the first row), `rows`, `latency`"), "none",
+       "must be true; with a `query`", "value >= 1"},
+      {"role", words(all(postgres_roles())), "any", "what it must be", "standby"},
+      {"info", boolean(), "false", "whether it yields values about itself, as with a `role`",
+       "true"}};
+  keys.insert(keys.end(), std::begin(own), std::end(own));
+  return {"postgres",
+          "a PostgreSQL server; without `query`, `role` and `info` it asks what `pg_isready` asks",
+          std::move(keys),
+          {},
+          {{"expect", "query"},
+           {"tls_certificate_file", "tls_key_file"},
+           {"tls_key_file", "tls_certificate_file"}}};
+}
+
+Object pgbouncer() {
+  std::vector<Key> keys = session_keys("pgbouncer", "6432", "");
+  keys.push_back({"pool", text("name"), "all", "the database whose pool is looked at", "shop"});
+  return {"pgbouncer",
+          "a pgbouncer, asked for its pools",
+          std::move(keys),
+          {},
+          {{"tls_certificate_file", "tls_key_file"}, {"tls_key_file", "tls_certificate_file"}}};
 }
 
 // Of a server that may be asked through TLS, behind its other keys.
@@ -801,8 +833,8 @@ const File& policy_keys() {
     File file{
         "firebreak policy",
         "coordinator/policy/keys.cc",
-        {policy_file(), severity(), fact(), service(), http(), postgres(), redis(), rabbitmq(),
-         queue(), exec(), systemd(), host(), prometheus(), grpc(), rule(), no_data()}};
+        {policy_file(), severity(), fact(), service(), http(), postgres(), pgbouncer(), redis(),
+         rabbitmq(), queue(), exec(), systemd(), host(), prometheus(), grpc(), rule(), no_data()}};
     for (auto&& group : {receivers(), probes(), tcp(), dns(), icmp(), actions(), playbooks(),
                          checks(), scope(), people()})
       file.objects.insert(file.objects.end(), group.begin(), group.end());

@@ -239,8 +239,12 @@ TEST(Lint, AnAddressThatTheProbeCannotChoose) {
   EXPECT_EQ(lint_of("{exec: disk, source: '::1'}"), std::vector<std::string>{"no-effect 12:36"});
   EXPECT_EQ(lint_of("{postgres: {query: select 1}, source: '::1'}"),
             std::vector<std::string>{"no-effect 12:53"});
-  for (const char* fine : {"{postgres: {query: select 1}, family: ipv6}",
-                           "{postgres: db, source: '::1'}", "{icmp: h, source: '::1'}"})
+  EXPECT_EQ(lint_of("{postgres: {info: true}, source: '::1'}"),
+            std::vector<std::string>{"no-effect 12:48"});
+  EXPECT_EQ(lint_of("{pgbouncer: h, source: '::1'}"), std::vector<std::string>{"no-effect 12:38"});
+  for (const char* fine :
+       {"{postgres: {query: select 1}, family: ipv6}", "{pgbouncer: h, family: ipv6}",
+        "{postgres: db, source: '::1'}", "{icmp: h, source: '::1'}"})
     EXPECT_EQ(lint_of(fine), std::vector<std::string>{}) << fine;
 }
 

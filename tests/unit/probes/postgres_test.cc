@@ -105,6 +105,121 @@ TEST_F(Postgres, QueryAtAClosedPortIsRefused) {
   EXPECT_THAT(result.evidence, HasSubstr("Connection refused"));
 }
 
+TEST_F(Postgres, WhatIsAskedAboutItselfNeedsASession) {
+  PostgresSpec informed;
+  informed.info = true;
+  PostgresSpec standby;
+  standby.role = "standby";
+  for (PostgresSpec spec : {informed, standby}) {
+    const ScriptedServer server(io_, {{{{"", "N"}, {"", postgres_error("28000", "no entry")}}}});
+    spec.host = "127.0.0.1";
+    spec.port = server.port();
+
+    expect_verdict(run_probe(io_, spec), Status::critical, Reason::auth, Phase::first_byte);
+  }
+}
+
+TEST_F(Postgres, FilesThatAreNotThereAreOurFault) {
+  const testing::TempDir folder;
+  PostgresSpec authority;
+  authority.info = true;
+  authority.tls_ca_file = folder / "nothing";
+  PostgresSpec certificate;
+  certificate.info = true;
+  certificate.tls_certificate_file = folder / "nothing";
+  certificate.tls_key_file = testing::secret_file(folder, "key");
+  PostgresSpec key = certificate;
+  key.tls_certificate_file = key.tls_key_file;
+  key.tls_key_file = folder / "nothing";
+
+  for (const PostgresSpec& spec : {authority, certificate, key}) {
+    const Observation result = run_probe(io_, spec);
+    expect_verdict(result, Status::unknown, Reason::config, Phase::none);
+    EXPECT_THAT(result.evidence, HasSubstr("nothing"));
+  }
+}
+
+// --- The console of a pgbouncer ------------------------------------------------------------------
+
+class Pgbouncer : public Postgres {
+ protected:
+  Observation look(const std::string& answer, const std::string& pool = "") {
+    const ScriptedServer server(
+        io_, {{{{"", testing::postgres_welcome()}, {"SHOW POOLS", answer}}, Script::End::hold}});
+    return run_probe(io_, to(server, pool));
+  }
+  static PgbouncerSpec to(const ScriptedServer& server, const std::string& pool = "") {
+    PgbouncerSpec spec;
+    spec.server.host = "127.0.0.1";
+    spec.server.port = server.port();
+    spec.server.sslmode = "disable";
+    spec.pool = pool;
+    return spec;
+  }
+};
+
+using testing::postgres_columns;
+using testing::postgres_end;
+using testing::postgres_row;
+using testing::value_of;
+
+TEST_F(Pgbouncer, IsAskedInTheSimpleProtocolAlone) {
+  const ScriptedServer server(
+      io_, {{{{"", testing::postgres_welcome()},
+              {"SHOW POOLS", postgres_columns({"database", "cl_active", "maxwait"}) +
+                                 postgres_row({"shop", "7", "1"}) + postgres_end()}},
+             Script::End::hold}});
+
+  const Observation result = run_probe(io_, to(server));
+
+  expect_ok(result);
+  EXPECT_EQ(value_of(result, "clients_active"), 7);
+  EXPECT_EQ(value_of(result, "maxwait"), 1);
+  EXPECT_EQ(value_of(result, "pools"), 1);
+  EXPECT_EQ(result.values.size(), 3u);
+  const std::string& said = server.received().front();
+  EXPECT_THAT(said, HasSubstr("database\0pgbouncer\0"s));
+  EXPECT_THAT(said, HasSubstr(postgres_message('Q', "SHOW POOLS\0"s)));
+  EXPECT_THAT(said, ::testing::Not(HasSubstr("BEGIN")));
+}
+
+TEST_F(Pgbouncer, AMissingPoolIsMissing) {
+  const std::string answer = postgres_columns({"database", "cl_active"}) +
+                             postgres_row({"shop\x1b[31m\n", "7"}) + postgres_end();
+
+  const Observation result = look(answer, "shop");
+
+  expect_verdict(result, Status::critical, Reason::missing, Phase::query);
+  EXPECT_EQ(result.evidence, "no client has asked for a pool of 'shop'");
+  EXPECT_TRUE(result.values.empty());
+}
+
+TEST_F(Pgbouncer, OtherAnswersAreNoPools) {
+  expect_verdict(look(postgres_columns({"version"}) + postgres_row({"1"}) + postgres_end()),
+                 Status::critical, Reason::protocol, Phase::query);
+  expect_verdict(
+      look(postgres_error("42704", "unrecognized parameter") + postgres_message('Z', "I")),
+      Status::unknown, Reason::config, Phase::query);
+}
+
+TEST_F(Pgbouncer, ThousandsOfPoolsAreSummedUpAndMillionsCutOff) {
+  const std::string row = postgres_row({"shop", "1"});
+  std::string rows;
+  for (int i = 0; i < 5000; ++i) rows += row;
+  const std::string columns = postgres_columns({"database", "cl_active"});
+
+  EXPECT_EQ(value_of(look(columns + rows + postgres_end()), "clients_active"), 5000);
+  std::string many;
+  for (int i = 0; i < 50; ++i) many += rows;
+  expect_verdict(look(columns + many), Status::unknown, Reason::config, Phase::query);
+}
+
+TEST_F(Pgbouncer, SilenceIsATimeout) {
+  const ScriptedServer server(io_, {{{{"", testing::postgres_welcome()}}, Script::End::hold}});
+
+  expect_verdict(time_out(io_, to(server)), Status::critical, Reason::timeout, Phase::query);
+}
+
 TEST_F(Postgres, UnknownNameIsNeverLookedUpByLibpq) {
   PostgresSpec spec;
   spec.host = "db.example.com";

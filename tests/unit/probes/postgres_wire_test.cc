@@ -91,8 +91,25 @@ TEST(PostgresWire, FailedConnectionsHaveReasons) {
   EXPECT_EQ(reason("failed: fe_sendauth: no password supplied"), Reason::auth);
   EXPECT_EQ(reason("failed: server does not support SSL, but SSL was required"), Reason::tls);
   EXPECT_EQ(reason("failed: SSL error: certificate verify failed"), Reason::tls);
+  EXPECT_EQ(reason("failed: could not load private key file \"/a.key\": key values mismatch"),
+            Reason::config);
   EXPECT_EQ(reason("expected authentication request from server, but received H"),
             Reason::protocol);
+}
+
+// As version 1.18 words them, all under one code.
+TEST(PostgresWire, ErrorsOfPgbouncerAreToldApartByTheirWords) {
+  const auto reason = [](const std::string& text) {
+    return judge_postgres_failure("failed: FATAL:  08P01: " + text).reason;
+  };
+
+  EXPECT_EQ(reason("not allowed"), Reason::auth);
+  EXPECT_EQ(reason("no such user"), Reason::auth);
+  EXPECT_EQ(reason("SASL authentication failed"), Reason::auth);
+  EXPECT_EQ(reason("TLS certificate required"), Reason::auth);
+  EXPECT_EQ(reason("no such database: shop"), Reason::missing);
+  EXPECT_EQ(reason("no more connections allowed (max_client_conn)"), Reason::status);
+  EXPECT_EQ(reason("pgbouncer is shutting down"), Reason::status);
 }
 
 }  // namespace

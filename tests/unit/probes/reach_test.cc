@@ -57,7 +57,8 @@ TEST(Reach, ProbesOfThisHostAreNeverExcused) {
   EXPECT_TRUE(excused(redis));
   EXPECT_TRUE(excused(QueueSpec{QueueSpec::RedisKey{redis, "q"}, {}, {}}));
   EXPECT_FALSE(excused(PostgresSpec{}));  // localhost
-  EXPECT_TRUE(excused(DnsSpec{}));        // the host's own name servers ask others
+  EXPECT_FALSE(excused(PgbouncerSpec{}));
+  EXPECT_TRUE(excused(DnsSpec{}));  // the host's own name servers ask others
   EXPECT_FALSE(excused(ExecSpec{}));
   EXPECT_FALSE(excused(HostSpec{}));
 }

@@ -43,7 +43,16 @@ HttpSpec an_http_spec() {
 }
 
 PostgresSpec a_postgres_spec() {
-  return {"db", 5433, "shop", "probe", "/etc/pw", "verify-full", "select 1", "value == 1"};
+  return {"db",         5433,      "shop", "probe", "/etc/pw", "verify-full", "select 1",
+          "value == 1", "standby", true,   "/ca",   "/a.crt",  "/a.key"};
+}
+
+PgbouncerSpec a_pgbouncer_spec() {
+  PgbouncerSpec spec;
+  spec.server.host = "db";
+  spec.server.password_file = "credential:pool";
+  spec.pool = "shop";
+  return spec;
 }
 
 RedisSpec a_redis_spec() {
@@ -129,9 +138,9 @@ TEST(WireSpec, EveryKindArrivesAsItWasSent) {
   ASSERT_TRUE(rabbitmq) << rabbitmq.error().message;
   EXPECT_EQ(*rabbitmq, a_spec(QueueSpec{a_rabbitmq(), {}, {}}));
 
-  const KindSpec kinds[] = {an_http_spec(), a_postgres_spec(), a_redis_spec(),
-                            queues[0],      queues[1],         queues[2],
-                            a_tcp_spec(),   a_dns_spec(),      an_icmp_spec()};
+  const KindSpec kinds[] = {an_http_spec(), a_postgres_spec(), a_pgbouncer_spec(), a_redis_spec(),
+                            queues[0],      queues[1],         queues[2],          a_tcp_spec(),
+                            a_dns_spec(),   an_icmp_spec()};
 
   for (const KindSpec& kind : kinds) {
     const auto back = from_proto(to_proto(a_spec(kind)));
@@ -386,6 +395,20 @@ TEST(WireSpec, RefusesHttpThatBreaksARule) {
        {"HttpSpec.tls_server_name", [&](auto& m) { http(m).set_tls_server_name("\n"); }}});
 }
 
+TEST(WireSpec, RefusesAPgbouncerThatIsAskedSomethingElse) {
+  const auto server = [](auto& m) -> v1::PostgresSpec& {
+    return *m.mutable_pgbouncer()->mutable_server();
+  };
+  expect_refused(
+      a_spec(a_pgbouncer_spec()),
+      {{"PostgresSpec.host", [](auto& m) { m.mutable_pgbouncer()->clear_server(); }},
+       {"PgbouncerSpec.server", [&](auto& m) { server(m).set_query("select 1"); }},
+       {"PgbouncerSpec.server", [&](auto& m) { server(m).set_expect("true"); }},
+       {"PgbouncerSpec.server", [&](auto& m) { server(m).set_info(true); }},
+       {"PgbouncerSpec.server", [&](auto& m) { server(m).set_role("primary"); }},
+       {"PgbouncerSpec.pool", [](auto& m) { m.mutable_pgbouncer()->set_pool("a\nb"); }}});
+}
+
 TEST(WireSpec, RefusesPostgresAndQueuesThatBreakARule) {
   const auto postgres = [](auto& m) -> v1::PostgresSpec& { return *m.mutable_postgres(); };
   expect_refused(
@@ -396,6 +419,12 @@ TEST(WireSpec, RefusesPostgresAndQueuesThatBreakARule) {
        {"PostgresSpec.user", [&](auto& m) { postgres(m).set_user("a\nb"); }},
        {"PostgresSpec.password_file", [&](auto& m) { postgres(m).set_password_file("x"); }},
        {"PostgresSpec.sslmode", [&](auto& m) { postgres(m).set_sslmode("maybe"); }},
+       {"PostgresSpec.role", [&](auto& m) { postgres(m).set_role("master"); }},
+       {"PostgresSpec.tls_ca_file", [&](auto& m) { postgres(m).set_tls_ca_file("ca"); }},
+       {"PostgresSpec.tls_certificate_file",
+        [&](auto& m) { postgres(m).set_tls_certificate_file("a"); }},
+       {"PostgresSpec.tls_key_file", [&](auto& m) { postgres(m).set_tls_key_file("a"); }},
+       {"PostgresSpec.tls_key_file", [&](auto& m) { postgres(m).clear_tls_certificate_file(); }},
        {"PostgresSpec.query", [&](auto& m) { postgres(m).set_query(std::string(4097, 'x')); }},
        {"PostgresSpec.expect", [&](auto& m) { postgres(m).set_expect(std::string(4097, 'x')); }}});
   const auto nan = std::numeric_limits<double>::quiet_NaN();
