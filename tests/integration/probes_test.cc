@@ -2,7 +2,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <array>
 #include <memory>
 #include <optional>
 
@@ -157,24 +156,6 @@ TEST_F(PostgresProbe, TellsFrozenKilledAndHealthyApartWithoutAPassword) {
 
 TEST_F(PostgresProbe, QueryTellsThemApartToo) {
   expect_told_apart(*server_, query("SELECT 1"), Phase::tls);  // what it asks first is TLS
-}
-
-TEST_F(PostgresProbe, FullServerRejects) {
-  const PostgresServer small("", {"-c", "max_connections=4"});
-  const std::vector<std::string> session = {"psql", "-X",
-                                            "-h",   small.socket_folder(),
-                                            "-p",   std::to_string(small.port()),
-                                            "-U",   "firebreak",
-                                            "-d",   "postgres",
-                                            "-c",   "SELECT pg_sleep(3600)"};
-  std::array<testing::ServerProcess, 5> sessions;
-  for (testing::ServerProcess& each : sessions) each.start(session, folder_ / "log");
-
-  Observation result = run(spec_of(small));
-  while (result.status == Status::ok) result = run(spec_of(small));  // they are still connecting
-
-  expect_verdict(result, Status::critical, Reason::status, Phase::transfer);
-  EXPECT_THAT(result.evidence, HasSubstr("too many clients"));
 }
 
 TEST_F(PostgresProbe, QueryYieldsItsFirstValue) {

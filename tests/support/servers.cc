@@ -131,6 +131,12 @@ void wait_until(const std::function<bool()>& ready, ServerProcess& process, cons
   }
 }
 
+void give_to_postgres(const std::string& path) {
+  const Identity identity = identity_of("postgres");
+  if (identity.changes && ::chown(path.c_str(), identity.user, identity.group) != 0)
+    fail("cannot give " + path + " to postgres");
+}
+
 bool prints(const std::vector<std::string>& command,
             const std::function<bool(const std::string&)>& is_expected) {
   try {
@@ -265,9 +271,7 @@ std::string RedisServer::cli(const std::vector<std::string>& arguments) const {
 
 PostgresServer::PostgresServer(const std::string& password, std::vector<std::string> options)
     : port_(free_port()), options_(std::move(options)) {
-  const Identity identity = identity_of("postgres");
-  if (identity.changes && ::chown(folder_.path().c_str(), identity.user, identity.group) != 0)
-    fail("cannot give " + folder_.path() + " to postgres");
+  give_to_postgres(folder_.path());
   std::vector<std::string> initdb = {std::string(kPostgresFolder) + "initdb",
                                      "--pgdata=" + (folder_ / "data"),
                                      "--username=firebreak",
@@ -285,6 +289,17 @@ PostgresServer::PostgresServer(const std::string& password, std::vector<std::str
     initdb.push_back("--pwfile=" + (folder_ / "password"));
   }
   run_program(initdb, "postgres");
+  start();
+}
+
+PostgresServer::PostgresServer(const Standby& standby, std::vector<std::string> options)
+    : port_(free_port()), rejects_(standby.rejects), options_(std::move(options)) {
+  give_to_postgres(folder_.path());
+  run_program({std::string(kPostgresFolder) + "pg_basebackup", "--host=127.0.0.1",
+               "--port=" + std::to_string(standby.primary.port()), "--username=firebreak",
+               "--pgdata=" + (folder_ / "data"), "--write-recovery-conf", "--checkpoint=fast",
+               "--wal-method=stream", "--no-sync"},
+              "postgres");
   start();
 }
 
@@ -311,6 +326,7 @@ void PostgresServer::start() {
   command.insert(command.end(), options_.begin(), options_.end());
   process_.start(command, folder_ / "log", "postgres");
   const auto ready = [this] {
+    if (rejects_) return answers_tcp(port_);
     return prints({std::string(kPostgresFolder) + "pg_isready", "-h", "127.0.0.1", "-p",
                    std::to_string(port_)},
                   [](const std::string&) { return true; });  // its exit code has said it
@@ -328,10 +344,35 @@ void PostgresServer::kill() {
   }
 }
 
+void PostgresServer::ask_to_stop() const {
+  ::kill(process_.pid(), SIGTERM);
+}
+
 std::string PostgresServer::sql(const std::string& statements) const {
   return run_program({std::string(kPostgresFolder) + "psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-h",
                       folder_.path(), "-p", std::to_string(port_), "-U", "firebreak", "-d",
                       "postgres", "-c", statements});
+}
+
+// --- pgbouncer -----------------------------------------------------------------------------------
+
+PgbouncerServer::PgbouncerServer(const PostgresServer& server) : port_(free_port()) {
+  give_to_postgres(folder_.path());
+  std::ostringstream text;
+  text << "[databases]\nshop = host=127.0.0.1 port=" << server.port()
+       << " dbname=postgres user=firebreak pool_size=1\n[pgbouncer]\nlisten_addr = 127.0.0.1\n"
+       << "listen_port = " << port_ << "\nunix_socket_dir =\nauth_type = scram-sha-256\n"
+       << "auth_file = " << folder_.path() << "/users\nstats_users = firebreak\n"
+       << "pool_mode = session\n";
+  write_file(folder_ / "pgbouncer.ini", text.str());
+  write_file(folder_ / "users", "\"firebreak\" \"right\"\n\"nobody\" \"right\"\n");
+  for (const char* name : {"pgbouncer.ini", "users"}) give_to_postgres(folder_ / name);
+  start();
+}
+
+void PgbouncerServer::start() {
+  process_.start({"pgbouncer", folder_ / "pgbouncer.ini"}, folder_ / "log", "postgres");
+  wait_until([this] { return answers_tcp(port_); }, process_, folder_ / "log", "pgbouncer");
 }
 
 // --- RabbitMQ ------------------------------------------------------------------------------------

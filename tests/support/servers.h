@@ -96,6 +96,12 @@ class PostgresServer {
   // Superuser "firebreak", who needs `password` over TCP unless it is empty, never on the socket.
   // `options` as on postgres's command line: {"-c", "max_connections=4"}.
   explicit PostgresServer(const std::string& password = "", std::vector<std::string> options = {});
+  // A streaming standby of a server without a password, made by pg_basebackup.
+  struct Standby {
+    const PostgresServer& primary;
+    bool rejects = false;  // it takes no connections, by its options: not waited for
+  };
+  explicit PostgresServer(const Standby& standby, std::vector<std::string> options = {});
   ~PostgresServer();
 
   [[nodiscard]] std::uint16_t port() const { return port_; }
@@ -107,11 +113,34 @@ class PostgresServer {
   void freeze() { process_.freeze(); }
   void thaw() { process_.thaw(); }
   void start();  // again after kill(): same port, same data; returns when it accepts connections
+  void ask_to_stop() const;  // a smart shutdown: it waits for its sessions, and takes no others
 
  private:
   TempDir folder_;
   std::uint16_t port_ = 0;
+  bool rejects_ = false;
   std::vector<std::string> options_;
+  ServerProcess process_;
+};
+
+// A pgbouncer with one database, `shop`, in session mode and with one server connection for it.
+// Users firebreak (who may look at its console) and nobody (who may not), both with the password
+// "right".
+class PgbouncerServer {
+ public:
+  // In front of a server without a password.
+  explicit PgbouncerServer(const PostgresServer& server);
+
+  [[nodiscard]] std::uint16_t port() const { return port_; }
+
+  void kill() { process_.kill(); }
+  void freeze() { process_.freeze(); }
+  void thaw() { process_.thaw(); }
+  void start();  // again after kill(): same port
+
+ private:
+  TempDir folder_;
+  std::uint16_t port_ = 0;
   ServerProcess process_;
 };
 
