@@ -1,12 +1,17 @@
-// What servers answer to probes, and the texts around them: Redis, PostgreSQL, JSON, URLs.
+// What servers answer to probes, and the texts around them: Redis, PostgreSQL, pgbouncer, JSON,
+// URLs.
 //
 // The first byte says which.
 #include <algorithm>
 #include <cmath>
+#include <span>
+#include <vector>
 
 #include "common/probe_yaml.h"
 #include "probes/expect.h"
 #include "probes/http.h"
+#include "probes/pgbouncer_pools.h"
+#include "probes/postgres_info.h"
 #include "probes/postgres_wire.h"
 #include "probes/redis.h"
 #include "probes/redis_info.h"
@@ -59,12 +64,15 @@ void redis(std::string_view bytes) {
   expect(probes::judge_redis_error(bytes).status != Status::ok, "an error is not fine");
 }
 
-void redis_info(std::string_view bytes) {
-  const auto known = redis_values();
-  for (const NamedValue& value : probes::redis_values_of(bytes)) {
+void expect_known(const std::vector<NamedValue>& values, std::span<const std::string> known) {
+  for (const NamedValue& value : values) {
     expect(std::find(known.begin(), known.end(), value.name) != known.end(), "a value is known");
     expect(std::isfinite(value.value) && value.value >= 0, "a value is finite", value.name);
   }
+}
+
+void redis_info(std::string_view bytes) {
+  expect_known(probes::redis_values_of(bytes), redis_values());
   for (const char* role : {"", "master", "replica"}) {
     const auto trouble = probes::judge_redis_role(bytes, role);
     if (trouble)
@@ -87,6 +95,48 @@ void postgres(std::string_view bytes) {
   expect(probes::judge_sqlstate(whole.code).status != Status::ok, "an error is not fine");
   const std::string text(bytes);
   expect(probes::judge_postgres_failure(text).status != Status::ok, "a failure is not fine");
+}
+
+// A row a line, "name=text,name=text"; a field without '=' is null.
+std::vector<std::vector<probes::SqlField>> rows_of(std::string_view bytes) {
+  const auto take = [](std::string_view& rest, char end) {
+    const std::size_t at = std::min(rest.find(end), rest.size());
+    const std::string_view part = rest.substr(0, at);
+    rest.remove_prefix(std::min(at + 1, rest.size()));
+    return part;
+  };
+  std::vector<std::vector<probes::SqlField>> rows;
+  while (!bytes.empty()) {
+    std::vector<probes::SqlField> row;
+    for (std::string_view line = take(bytes, '\n'); !line.empty();) {
+      probes::SqlField field;
+      std::string_view text = take(line, ',');
+      const bool is_null = text.find('=') == std::string_view::npos;
+      field.name = take(text, '=');
+      if (!is_null) field.text = text;
+      row.push_back(field);
+    }
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+void sql_rows(std::string_view bytes) {
+  const auto rows = rows_of(bytes);
+  for (const auto& row : rows)
+    for (const char* role : {"", "primary", "standby"}) {
+      const probes::PostgresInfo info = probes::read_postgres_info(row, role);
+      expect_known(info.values, postgres_values());
+      if (info.trouble)
+        expect(info.trouble->status != Status::ok && !info.trouble->evidence.empty(),
+               "trouble is told");
+    }
+  for (const char* database : {"", "shop"}) {
+    probes::PgbouncerPools pools(database);
+    for (const auto& row : rows) pools.add(row);
+    expect_known(pools.values(), pgbouncer_values());
+    expect(pools.pools() <= static_cast<double>(rows.size()), "a row is one pool at most");
+  }
 }
 
 void json(std::string_view bytes) {
@@ -124,6 +174,7 @@ void run(std::string_view input) {
   if (input[0] == 'r') redis(bytes);
   if (input[0] == 'i') redis_info(bytes);
   if (input[0] == 'p') postgres(bytes);
+  if (input[0] == 'q') sql_rows(bytes);
   if (input[0] == 'j') json(bytes);
   if (input[0] == 'u') url(bytes);
 }
