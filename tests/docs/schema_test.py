@@ -167,6 +167,8 @@ a status that there is not: {services: {shop: {agents: "true", probes: {health: 
 yes for true: {services: {shop: {agents: "true", probes: {health: {http: {get: "https://a.example", tls_verify: yes}}}}}}
 a port in words: {services: {shop: {agents: "true", probes: {ready: {postgres: {port: http}}}}}}
 an answer without a question: {services: {shop: {agents: "true", probes: {ready: {postgres: {expect: value > 1}}}}}}
+a pgbouncer that is asked a query: {services: {shop: {agents: "true", probes: {pools: {pgbouncer: {query: select 1}}}}}}
+a role of another kind: {services: {shop: {agents: "true", probes: {ready: {postgres: {role: master}}}}}}
 a queue without its list: {services: {shop: {agents: "true", probes: {jobs: {queue: {redis: "cache:1"}}}}}}
 a list where there is none: {services: {shop: {agents: "true", probes: {jobs: {queue: {http: "https://a.example", list: x}}}}}}
 a rule without a service: {rules: [{severity: {}}]}
