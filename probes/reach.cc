@@ -46,6 +46,7 @@ struct Target {
     return spec.url.substr(begin, spec.url.find_first_of("/?#", begin) - begin);
   }
   std::string operator()(const PrometheusSpec& spec) const { return (*this)(spec.http); }
+  std::string operator()(const PgbouncerSpec& spec) const { return (*this)(spec.server); }
   std::string operator()(const QueueSpec& spec) const { return std::visit(*this, spec.source); }
   std::string operator()(const QueueSpec::RedisKey& source) const { return (*this)(source.redis); }
   std::string operator()(const QueueSpec::HttpJson& source) const { return (*this)(source.http); }
