@@ -14,6 +14,7 @@
 #include "agent/actuator/decide.h"
 #include "agent/actuator/server.h"
 #include "common/text.h"
+#include "common/unix_listener.h"
 
 namespace firebreak::actuator {
 namespace {
@@ -76,8 +77,8 @@ int check(const Flags& flags) {
 int serve(const Flags& flags) {
   const auto peer = find_user(flags.allow_user);
   if (!peer) return fail(peer.error().message);
-  auto listener =
-      flags.socket.empty() ? activated_listener() : make_listener(flags.socket, peer->gid);
+  auto listener = flags.socket.empty() ? activated_listener()
+                                       : make_unix_listener(flags.socket, 0660, peer->gid);
   if (!listener) return fail(listener.error().message);
   ServerOptions options;
   options.actions_directory = flags.actions_directory;

@@ -42,7 +42,5 @@ class Server {
 
 // The socket that systemd passed ($LISTEN_FDS); not_found without one.
 Result<Fd> activated_listener();
-// Listens at `path`, mode 0660 and group `group`. A socket that nobody listens on is replaced.
-Result<Fd> make_listener(const std::string& path, gid_t group);
 
 }  // namespace firebreak::actuator
