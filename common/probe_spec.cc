@@ -113,6 +113,7 @@ struct LimitedValues {
   Names operator()(const GrpcSpec&) const {
     return names({"serving", "certificate_days", "tls_version"});
   }
+  Names operator()(const HeartbeatSpec&) const { return std::nullopt; }  // the job has its own
 };
 
 std::string describe(const HostSpec& /*host*/) {
@@ -125,6 +126,10 @@ std::string describe(const PrometheusSpec& prometheus) {
 std::string describe(const GrpcSpec& grpc) {
   const std::string server = endpoint(grpc.host, grpc.port);
   return grpc.service.empty() ? server : server + " " + grpc.service;
+}
+
+std::string describe(const HeartbeatSpec& heartbeat) {
+  return heartbeat.name;
 }
 
 struct KindNames {
@@ -141,6 +146,7 @@ struct KindNames {
   const char* operator()(const HostSpec&) const { return "host"; }
   const char* operator()(const PrometheusSpec&) const { return "prometheus"; }
   const char* operator()(const GrpcSpec&) const { return "grpc"; }
+  const char* operator()(const HeartbeatSpec&) const { return "heartbeat"; }
 };
 
 }  // namespace
@@ -334,7 +340,7 @@ bool takes_family(const KindSpec& kind) {
   const auto* http = std::get_if<HttpSpec>(&kind);
   return (http == nullptr || http->unix_socket.empty()) &&
          !std::holds_alternative<ExecSpec>(kind) && !std::holds_alternative<SystemdSpec>(kind) &&
-         !std::holds_alternative<HostSpec>(kind);
+         !std::holds_alternative<HostSpec>(kind) && !std::holds_alternative<HeartbeatSpec>(kind);
 }
 
 bool takes_source(const ProbeSpec& spec) {

@@ -225,9 +225,17 @@ struct GrpcSpec {
   friend bool operator==(const GrpcSpec&, const GrpcSpec&) = default;
 };
 
+// A job of the agent's host that reports by itself to the agent. OK while its last report is good
+// and not older than `within`.
+struct HeartbeatSpec {
+  std::string name;   // is_valid_name(): what the job calls itself
+  Duration within{};  // 0: of a definition that is not whole
+  friend bool operator==(const HeartbeatSpec&, const HeartbeatSpec&) = default;
+};
+
 using KindSpec =
     std::variant<HttpSpec, PostgresSpec, RedisSpec, QueueSpec, TcpSpec, DnsSpec, IcmpSpec, ExecSpec,
-                 SystemdSpec, HostSpec, PrometheusSpec, GrpcSpec, PgbouncerSpec>;
+                 SystemdSpec, HostSpec, PrometheusSpec, GrpcSpec, PgbouncerSpec, HeartbeatSpec>;
 
 // Fast re-probes before a change of verdict is believed.
 struct Confirm {

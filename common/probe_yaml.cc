@@ -164,9 +164,9 @@ void read_confirm(const Node& node, Confirm& confirm, Problems& problems) {
 }  // namespace
 
 std::span<const std::string> kind_words() {
-  static const std::array<std::string, 13> kWords{
-      "http", "postgres", "pgbouncer", "redis", "queue",      "tcp", "dns",
-      "icmp", "exec",     "systemd",   "host",  "prometheus", "grpc"};
+  static const std::array<std::string, 14> kWords{
+      "http", "postgres", "pgbouncer", "redis", "queue",      "tcp",  "dns",
+      "icmp", "exec",     "systemd",   "host",  "prometheus", "grpc", "heartbeat"};
   return kWords;
 }
 
@@ -253,6 +253,8 @@ std::optional<KindSpec> read_kind(MapReader& reader, Problems& problems) {
     spec = probe_yaml::read_prometheus(kind->value, problems);
   } else if (kind->key.text() == "grpc") {
     spec = probe_yaml::read_grpc(kind->value, problems);
+  } else if (kind->key.text() == "heartbeat") {
+    spec = read_heartbeat(kind->value, problems);
   }
   return problems.errors() == errors_before ? spec : std::nullopt;
 }

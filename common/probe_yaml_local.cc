@@ -110,6 +110,17 @@ SystemdSpec read_systemd(const Node& node, Problems& problems) {
   return systemd;
 }
 
+HeartbeatSpec read_heartbeat(const Node& node, Problems& problems) {
+  HeartbeatSpec heartbeat;
+  MapReader reader(node, "a heartbeat", problems);
+  heartbeat.name = reader.required("name").as_name(problems).value_or("");
+  heartbeat.within =
+      reader.required("within")
+          .as_duration(problems, limits::kHeartbeatWithinMin, limits::kHeartbeatWithinMax)
+          .value_or(Duration{});
+  return heartbeat;
+}
+
 HostSpec read_host_spec(const Node& node, Problems& problems) {
   HostSpec host;
   if (node.kind() == yaml::Kind::null) return host;

@@ -15,6 +15,7 @@ namespace {
 // tells about itself: a processor that has no time for us is busy indeed.
 bool may_come_from_a_stall(const KindSpec& kind, const Observation& observation) {
   if (observation.status != Status::critical && observation.status != Status::warning) return false;
+  if (std::holds_alternative<HeartbeatSpec>(kind)) return false;  // it waits for nobody
   const bool is_local = std::holds_alternative<HostSpec>(kind) ||
                         std::holds_alternative<SystemdSpec>(kind) ||
                         std::holds_alternative<ExecSpec>(kind);

@@ -50,6 +50,7 @@ struct Toolbox {
         alarms(context, *clock, options.is_resident),
         pulse(alarms, *clock),
         checks(options.checks),
+        heartbeats(options.heartbeats),
         disks(context, ask_disk),
         proc(options.proc),
         system_bus(options.system_bus) {}
@@ -61,6 +62,7 @@ struct Toolbox {
   Pulse pulse;
   TlsContexts tls;
   const std::shared_ptr<Checks> checks;
+  const FindHeartbeat heartbeats;
   DiskReader disks;
   const std::string proc;
   const std::string system_bus;

@@ -31,6 +31,7 @@ struct Elsewhere {
   bool operator()(const ExecSpec&) const { return false; }
   bool operator()(const SystemdSpec&) const { return false; }
   bool operator()(const HostSpec&) const { return false; }
+  bool operator()(const HeartbeatSpec&) const { return false; }
   template <class Spec>
   bool operator()(const Spec& spec) const {
     return !is_this_host(spec.host);

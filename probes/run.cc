@@ -17,6 +17,7 @@
 #include "probes/dns.h"
 #include "probes/exec.h"
 #include "probes/grpc.h"
+#include "probes/heartbeat.h"
 #include "probes/host.h"
 #include "probes/http.h"
 #include "probes/icmp.h"
@@ -70,6 +71,9 @@ struct KindRunner {
   }
   Awaitable<void> operator()(const GrpcSpec& spec) const {
     return probes::probe_grpc(attempt, spec);
+  }
+  Awaitable<void> operator()(const HeartbeatSpec& spec) const {
+    return probes::probe_heartbeat(attempt, spec);
   }
 };
 

@@ -32,7 +32,11 @@ namespace firebreak {
 
 namespace probes {
 class Checks;
-}
+struct Heartbeat;
+}  // namespace probes
+
+// What is known of a name; why nothing is, as a result of the probe.
+using FindHeartbeat = std::function<Result<probes::Heartbeat>(const std::string& name)>;
 
 // The numeric addresses of a name, in the order in which they should be tried. Called on threads of
 // the resolver, several at once; may block.
@@ -46,6 +50,7 @@ struct ProberOptions {
   std::size_t resolver_queue_max = limits::kResolverQueueMax;
   LookUp look_up;                          // empty: the system's getaddrinfo
   std::shared_ptr<probes::Checks> checks;  // what exec probes may run; empty: nothing
+  FindHeartbeat heartbeats;                // empty: nobody listens to jobs
   std::string proc = "/proc";              // where host probes read
   std::string system_bus;                  // D-Bus address of systemd; empty: the system's own
   std::shared_ptr<const Clock> clock;      // of the deadlines; empty: the system's

@@ -257,6 +257,13 @@ v1::GrpcSpec grpc_to_proto(const GrpcSpec& spec) {
   return message;
 }
 
+v1::HeartbeatSpec heartbeat_to_proto(const HeartbeatSpec& spec) {
+  v1::HeartbeatSpec message;
+  message.set_name(spec.name);
+  message.set_within_us(spec.within.count());
+  return message;
+}
+
 struct KindToProto {
   v1::ProbeSpec& message;
   void operator()(const HttpSpec& spec) const { *message.mutable_http() = http_to_proto(spec); }
@@ -280,6 +287,9 @@ struct KindToProto {
     *message.mutable_prometheus() = prometheus_to_proto(spec);
   }
   void operator()(const GrpcSpec& spec) const { *message.mutable_grpc() = grpc_to_proto(spec); }
+  void operator()(const HeartbeatSpec& spec) const {
+    *message.mutable_heartbeat() = heartbeat_to_proto(spec);
+  }
 };
 
 // A path of a file on the agent's host, "credential:NAME", or nothing.
@@ -714,6 +724,13 @@ GrpcSpec grpc_from_proto(Checker& check, const v1::GrpcSpec& message) {
   return spec;
 }
 
+HeartbeatSpec heartbeat_from_proto(Checker& check, const v1::HeartbeatSpec& message) {
+  check.name(message.name(), "HeartbeatSpec.name");
+  check.duration(message.within_us(), limits::kHeartbeatWithinMin, limits::kHeartbeatWithinMax,
+                 "HeartbeatSpec.within_us");
+  return {message.name(), Duration{message.within_us()}};
+}
+
 // What a probe of any kind may say besides its kind.
 void any_kind_from_proto(Checker& check, const v1::ProbeSpec& message, ProbeSpec& spec) {
   check.count(static_cast<std::size_t>(message.limits_size()), limits::kValuesPerResultMax,
@@ -800,6 +817,9 @@ Result<ProbeSpec> from_proto(const v1::ProbeSpec& message) {
       break;
     case v1::ProbeSpec::kGrpc:
       spec.kind = grpc_from_proto(check, message.grpc());
+      break;
+    case v1::ProbeSpec::kHeartbeat:
+      spec.kind = heartbeat_from_proto(check, message.heartbeat());
       break;
     case v1::ProbeSpec::KIND_NOT_SET:
       check.require(false, "ProbeSpec.kind", "is missing, or unknown to this version");

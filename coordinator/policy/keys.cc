@@ -186,7 +186,9 @@ std::vector<Key> kinds() {
       {"prometheus", object("prometheus", "[map](probes.md#prometheus)"), "one kind",
        "a PromQL query, or a metric of a page", ""},
       {"grpc", any_of({text("`host:port`"), object("grpc", "[map](probes.md#grpc)")}), "one kind",
-       "asks a gRPC server for its health", "cart:50051"}};
+       "asks a gRPC server for its health", "cart:50051"},
+      {"heartbeat", object("heartbeat", "[map](probes.md#heartbeat)"), "one kind",
+       "a job of the agent's host that reports by itself", ""}};
 }
 
 std::vector<Object> probes() {
@@ -584,6 +586,15 @@ Object grpc() {
           tls_needs()};
 }
 
+Object heartbeat() {
+  return {
+      "heartbeat",
+      "a job of the agent's host that reports by itself",
+      {{"name", name(), "required", "what the job calls itself when it reports", "nightly-backup"},
+       {"within", duration(limits::kHeartbeatWithinMin, limits::kHeartbeatWithinMax), "required",
+        "a last report that is *older* is critical, and so is a run that takes longer", "26h"}}};
+}
+
 Object rule() {
   return {
       "rule",
@@ -830,11 +841,11 @@ std::vector<Object> checks() {
 
 const File& policy_keys() {
   static const File kFile = [] {
-    File file{
-        "firebreak policy",
-        "coordinator/policy/keys.cc",
-        {policy_file(), severity(), fact(), service(), http(), postgres(), pgbouncer(), redis(),
-         rabbitmq(), queue(), exec(), systemd(), host(), prometheus(), grpc(), rule(), no_data()}};
+    File file{"firebreak policy",
+              "coordinator/policy/keys.cc",
+              {policy_file(), severity(), fact(), service(), http(), postgres(), pgbouncer(),
+               redis(), rabbitmq(), queue(), exec(), systemd(), host(), prometheus(), grpc(),
+               heartbeat(), rule(), no_data()}};
     for (auto&& group : {receivers(), probes(), tcp(), dns(), icmp(), actions(), playbooks(),
                          checks(), scope(), people()})
       file.objects.insert(file.objects.end(), group.begin(), group.end());

@@ -131,6 +131,27 @@ TEST(ProbeYaml, AcceptsWhatTravelsUpToEveryBound) {
   }
 }
 
+TEST(ProbeYaml, ReadsHeartbeats) {
+  yaml::Problems problems;
+  const auto probe = read(
+      "{heartbeat: {name: nightly-backup, within: 8784h}, limits: {age: {warning: 3600}, files: "
+      "{critical: '1:'}}}",
+      problems);
+  ASSERT_TRUE(probe) << problems.render();
+  EXPECT_EQ(probe->kind, KindSpec(HeartbeatSpec{"nightly-backup", std::chrono::hours(8784)}));
+  const auto back = wire::from_proto(wire::to_proto(*probe));
+  ASSERT_TRUE(back) << back.error().message;
+  EXPECT_EQ(*back, *probe);
+
+  for (const char* bad : {"nightly-backup", "{within: 26h}", "{name: a}",
+                          "{name: a/b, within: 26h}", "{name: a, within: 999ms}",
+                          "{name: a, within: 8785h}", "{name: a, within: 1h, token: b}"}) {
+    yaml::Problems said;
+    EXPECT_FALSE(read(std::string("heartbeat: ") + bad, said)) << bad;
+    EXPECT_NE(said.render().find("probe.yaml:1:"), std::string::npos) << said.render();
+  }
+}
+
 TEST(ProbeYaml, RefusesWhatNoAgentWouldTake) {
   const std::string host(limits::kHostBytesMax + 1, 'h');
   for (const std::string& text : {

@@ -169,6 +169,7 @@ TEST_F(AttemptTest, WhatAStallMayHaveCausedIsNotBelieved) {
   EXPECT_EQ(after_a_stall(HttpSpec{}, Reason::refused).reason, Reason::refused);
   EXPECT_EQ(after_a_stall(HttpSpec{}, Reason::status).reason, Reason::status);
   EXPECT_EQ(after_a_stall(HostSpec{}, Reason::threshold).reason, Reason::threshold);
+  EXPECT_EQ(after_a_stall(HeartbeatSpec{}, Reason::timeout).reason, Reason::timeout);
 }
 
 // A suspend that the steady clock does not count, as on a laptop.

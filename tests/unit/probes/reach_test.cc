@@ -61,6 +61,7 @@ TEST(Reach, ProbesOfThisHostAreNeverExcused) {
   EXPECT_TRUE(excused(DnsSpec{}));  // the host's own name servers ask others
   EXPECT_FALSE(excused(ExecSpec{}));
   EXPECT_FALSE(excused(HostSpec{}));
+  EXPECT_FALSE(excused(HeartbeatSpec{}));
 }
 
 TEST(Reach, AnInvertedProbeThatIsWellMayOnlyBeBlind) {

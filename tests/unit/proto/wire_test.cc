@@ -195,7 +195,8 @@ TEST(WireSpec, ComesBackAsItWasForPrometheus) {
 TEST(WireSpec, ComesBackAsItWasForTheHostsOwnKinds) {
   for (const KindSpec& kind :
        {KindSpec{ExecSpec{"disk", {{"path", "/var"}, {"warn", "10"}}}}, KindSpec{ExecSpec{"a", {}}},
-        KindSpec{a_systemd_spec()}, KindSpec{a_host_spec()}, KindSpec{HostSpec{}}}) {
+        KindSpec{a_systemd_spec()}, KindSpec{a_host_spec()}, KindSpec{HostSpec{}},
+        KindSpec{HeartbeatSpec{"backup", std::chrono::hours(26)}}}) {
     const auto back = from_proto(to_proto(a_spec(kind)));
     ASSERT_TRUE(back) << back.error().message;
     EXPECT_EQ(*back, a_spec(kind));
@@ -319,6 +320,16 @@ TEST(WireSpec, RefusesTheHostsOwnKindsThatBreakARule) {
                    [](auto& m) { *m.mutable_host()->add_critical() = m.host().critical(0); }},
                   {"HostSpec.limit.range",
                    [](auto& m) { m.mutable_host()->mutable_critical(0)->set_range(""); }}});
+}
+
+TEST(WireSpec, RefusesAHeartbeatThatBreaksARule) {
+  const auto beat = [](auto& m) -> v1::HeartbeatSpec& { return *m.mutable_heartbeat(); };
+  expect_refused(
+      a_spec(HeartbeatSpec{"backup", std::chrono::hours(26)}),
+      {{"HeartbeatSpec.name", [&](auto& m) { beat(m).set_name("a/../b"); }},
+       {"HeartbeatSpec.name", [&](auto& m) { beat(m).clear_name(); }},
+       {"HeartbeatSpec.within_us", [&](auto& m) { beat(m).set_within_us(999'999); }},
+       {"HeartbeatSpec.within_us", [&](auto& m) { beat(m).set_within_us(31'622'400'000'001); }}});
 }
 
 TEST(WireSpec, RefusesPrometheusThatBreaksARule) {
