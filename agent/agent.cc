@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <optional>
 #include <random>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,6 +16,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "agent/actuator_client.h"
+#include "agent/heartbeat_server.h"
 #include "agent/inbound.h"
 #include "agent/lookout.h"
 #include "agent/schedule.h"
@@ -51,6 +53,13 @@ std::vector<std::string> usable_names(std::vector<std::string> names) {
   std::sort(names.begin(), names.end());
   names.erase(std::unique(names.begin(), names.end()), names.end());
   if (names.size() > limits::kActionsPerHostMax) names.resize(limits::kActionsPerHostMax);
+  return names;
+}
+
+std::set<std::string> heartbeats_of(const std::vector<AssignedProbe>& probes) {
+  std::set<std::string> names;
+  for (const AssignedProbe& probe : probes)
+    if (const auto* spec = std::get_if<HeartbeatSpec>(&probe.spec.kind)) names.insert(spec->name);
   return names;
 }
 
@@ -114,6 +123,7 @@ class Agent::Impl {
     log::info("agent starts", {{"agent", settings_.name.str()}, {"version", FIREBREAK_VERSION}});
     ProberOptions options;
     options.checks = settings_.checks;
+    start_heartbeats(options);
     options.is_resident = true;
     options.in_flight_max = settings_.config.probes_at_once;
     options.per_target_max = settings_.config.probes_per_target;
@@ -136,6 +146,7 @@ class Agent::Impl {
     start_timer_.cancel();
     prober_.reset();
     lookout_.reset();
+    if (heartbeats_) heartbeats_->stop();
     uplink_.stop();
   }
 
@@ -182,6 +193,14 @@ class Agent::Impl {
 
   // --- Starting ---
 
+  void start_heartbeats(ProberOptions& options) {
+    if (!settings_.config.heartbeats) return;
+    heartbeats_.emplace(io_, clock_, *settings_.config.heartbeats, settings_.config.state,
+                        read_boot_id());
+    heartbeats_->start();
+    options.heartbeats = [this](const std::string& name) { return heartbeats_->find(name); };
+  }
+
   // The first hello should already name the actions, but must not wait for a hung actuator.
   void start_actuator() {
     ActuatorHandlers handlers;
@@ -217,6 +236,7 @@ class Agent::Impl {
     log::info("assigned", {{"generation", assignment->generation},
                            {"probes", std::uint64_t{assignment->probes.size()}},
                            {"refused", std::uint64_t{assignment->refused.size()}}});
+    if (heartbeats_) heartbeats_->expect(heartbeats_of(assignment->probes));
     schedule_.replace(std::move(assignment->probes), now());
     report_refused(assignment->refused);
     wait_for_due();
@@ -389,6 +409,7 @@ class Agent::Impl {
   std::optional<ActuatorClient> actuator_;
   std::optional<Prober> prober_;
   std::optional<Lookout> lookout_;
+  std::optional<HeartbeatServer> heartbeats_;
   boost::asio::steady_timer due_timer_;
   boost::asio::steady_timer start_timer_;
   boost::asio::steady_timer tell_timer_;

@@ -31,6 +31,12 @@ constexpr std::array<std::pair<std::string_view, log::Format>, 2> kFormats{{
     {"json", log::Format::json},
 }};
 
+// Whether the socket is for everybody.
+constexpr std::array<std::pair<std::string_view, bool>, 2> kAccess{{
+    {"everybody", true},
+    {"group", false},
+}};
+
 // gRPC would take far more (unix:, dns://server/..., a path), none of which a certificate covers.
 bool is_address(std::string_view text) {
   const std::size_t colon = text.rfind(':');
@@ -157,6 +163,63 @@ std::string read_socket(const yaml::Node& node, yaml::Problems& problems) {
   return path;
 }
 
+std::set<std::string> read_users(const yaml::Node& node, yaml::Problems& problems) {
+  std::set<std::string> users;
+  const auto items = node.as_list_or_one(problems);
+  if (items.size() > limits::kHeartbeatUsersMax)
+    problems.error(node.place(), "a heartbeat has at most " +
+                                     std::to_string(limits::kHeartbeatUsersMax) + " users, not " +
+                                     std::to_string(items.size()));
+  for (const yaml::Node& item : items)
+    if (auto user = item.as_string(problems, limits::kLabelBytesMax))
+      users.insert(*std::move(user));
+  return users;
+}
+
+void read_heartbeat_tcp(const yaml::Node& node, yaml::Problems& problems, HeartbeatConfig& config) {
+  if (!node) return;
+  yaml::MapReader map(node, "'tcp'", problems);
+  const yaml::Node listen = map.required("listen");
+  const yaml::Node token = map.required("token_file");
+  if (const auto text = listen.as_string(problems)) {
+    const Anchor at = is_address(*text) ? tcp_anchor(*text) : Anchor{};
+    if (!firebreak::is_address(at.host))
+      problems.error(
+          listen.place(),
+          "'listen' must be an address of this host and a port such as 127.0.0.1:7445 or "
+          "[::1]:7445, not '" +
+              *text + "'");
+    config.address = at.host;
+    config.port = at.port;
+  }
+  if (auto path = token.as_string(problems)) {
+    if (!path->starts_with('/') && !path->starts_with("credential:"))
+      problems.error(token.place(), "'token_file' is neither a full path nor credential:NAME");
+    config.token_file = *std::move(path);
+  }
+}
+
+std::optional<HeartbeatConfig> read_heartbeats(const yaml::Node& node, yaml::Problems& problems) {
+  if (!node) return std::nullopt;
+  HeartbeatConfig config;
+  yaml::MapReader map(node, "'heartbeats'", problems);
+  if (const yaml::Node socket = map.optional("socket"))
+    config.socket = read_socket(socket, problems);
+  if (const yaml::Node access = map.optional("access"))
+    config.is_for_all = access.as_enum(problems, kAccess).value_or(true);
+  if (const yaml::Node users = map.optional("users")) {
+    const auto entries = users.as_map(problems);
+    if (entries.size() > limits::kHeartbeatsMax)
+      problems.error(users.place(), "'users' may name at most " +
+                                        std::to_string(limits::kHeartbeatsMax) + " heartbeats");
+    for (const yaml::Entry& entry : entries)
+      if (const auto name = entry.key.as_name(problems))
+        config.users[*name] = read_users(entry.value, problems);
+  }
+  read_heartbeat_tcp(map.optional("tcp"), problems, config);
+  return config;
+}
+
 void read_spool(const yaml::Node& node, yaml::Problems& problems, spool::LogLimits& spool) {
   if (!node) return;
   yaml::MapReader map(node, "'spool'", problems);
@@ -204,6 +267,7 @@ Config read_config(const yaml::Node& root, yaml::Problems& problems) {
   config.actuator = read_socket(map.optional("actuator"), problems);
   if (const yaml::Node folder = map.optional("checks_dir"))
     config.checks_dir = yaml::read_absolute_path(folder, problems);
+  config.heartbeats = read_heartbeats(map.optional("heartbeats"), problems);
   config.anchors = read_anchors(map.optional("anchors"), problems);
   read_probes(map.optional("probes"), problems, config);
   read_log(map.optional("log"), problems, config);

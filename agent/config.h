@@ -7,6 +7,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -15,6 +17,7 @@
 #include "common/log.h"
 #include "common/pki.h"
 #include "common/result.h"
+#include "probes/heartbeat_report.h"
 
 namespace firebreak::agent {
 
@@ -27,14 +30,25 @@ struct Anchor {
   friend bool operator==(const Anchor&, const Anchor&) = default;
 };
 
+// Where jobs of this host report to `heartbeat` probes.
+struct HeartbeatConfig {
+  std::string socket = probes::kHeartbeatSocket;
+  bool is_for_all = true;  // any user may open it; otherwise those of its folder's group
+  std::map<std::string, std::set<std::string>> users;  // who may report a name; not there: anybody
+  std::string address;  // of a TCP listener as well, numeric; empty: none
+  std::uint16_t port = 0;
+  std::string token_file;  // what those must know who come by TCP
+};
+
 struct Config {
   std::vector<std::string> coordinators;  // "host:port" as gRPC takes it; at least one, no doubles
   pki::TlsFiles tls;                      // absolute paths; the key may be "credential:NAME"
   std::map<std::string, std::string> labels;
-  std::string state;            // a folder of the agent's own, absolute
-  spool::LogLimits spool;       // what of it may hold results
-  std::string actuator;         // its socket, absolute; empty: this host only probes
-  std::string checks_dir;       // what exec probes may run, absolute; empty: nothing
+  std::string state;       // a folder of the agent's own, absolute
+  spool::LogLimits spool;  // what of it may hold results
+  std::string actuator;    // its socket, absolute; empty: this host only probes
+  std::string checks_dir;  // what exec probes may run, absolute; empty: nothing
+  std::optional<HeartbeatConfig> heartbeats;
   std::vector<Anchor> anchors;  // beside the default gateway and the coordinators
   std::size_t probes_at_once = limits::kProbesInFlightMax;
   std::size_t probes_per_target = limits::kProbesPerTargetMax;  // of them

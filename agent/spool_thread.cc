@@ -20,19 +20,6 @@
 namespace firebreak::agent {
 namespace {
 
-// A hardened unit cannot see the kernel's file and is given the id by systemd instead.
-std::string read_boot_id() {
-  auto text = read_small_file("/proc/sys/kernel/random/boot_id", 64);
-  std::string id;
-  if (text) {
-    id = *std::move(text);
-  } else if (const char* given = std::getenv("FIREBREAK_BOOT_ID")) {
-    id = given;
-  }
-  std::erase_if(id, [](char c) { return c == '-' || c == '\n'; });
-  return id.substr(0, spool::kBootIdBytes);
-}
-
 spool::Now now_of(const Clock& clock, const std::string& boot_id) {
   return {boot_id, kBooted, time_line(clock).time_since_epoch(), clock.wall()};
 }
@@ -45,6 +32,19 @@ void tell(const std::vector<spool::Notice>& notices) {
 }
 
 }  // namespace
+
+// A hardened unit cannot see the kernel's file and is given the id by systemd instead.
+std::string read_boot_id() {
+  auto text = read_small_file("/proc/sys/kernel/random/boot_id", 64);
+  std::string id;
+  if (text) {
+    id = *std::move(text);
+  } else if (const char* given = std::getenv("FIREBREAK_BOOT_ID")) {
+    id = given;
+  }
+  std::erase_if(id, [](char c) { return c == '-' || c == '\n'; });
+  return id.substr(0, spool::kBootIdBytes);
+}
 
 std::uint64_t random_incarnation() {
   std::random_device entropy;

@@ -16,6 +16,9 @@ class io_context;
 
 namespace firebreak::agent {
 
+// Of the host's current boot; empty: not known.
+[[nodiscard]] std::string read_boot_id();
+
 // Not 0: that is "none" on the wire.
 [[nodiscard]] std::uint64_t random_incarnation();
 

@@ -47,6 +47,9 @@ for name in "${!binary[@]}"; do
   requires "$unit" StartLimitIntervalSec=0
   grep -qE '^WatchdogSec=[0-9]+s$' "$units/$unit" || fail "$unit: has no watchdog"
 done
+# Where jobs of any user find the agent.
+requires firebreak-agent.service RuntimeDirectory=firebreak-agent
+requires firebreak-agent.service RuntimeDirectoryMode=0755
 requires firebreak-actuator.service Requires=firebreak-actuator.socket
 # An action outlives a restart of the actuator, and its keeper holds it to its time-out.
 requires firebreak-actuator.service KillMode=process

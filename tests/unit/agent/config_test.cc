@@ -32,6 +32,7 @@ TEST(AgentConfig, TheShippedExampleLoads) {
   EXPECT_EQ(config->state, "/var/lib/firebreak/agent");
   EXPECT_EQ(config->actuator, "/run/firebreak/actuator.sock");
   EXPECT_EQ(config->checks_dir, "/etc/firebreak/checks.d");
+  EXPECT_EQ(config->heartbeats->socket, "/run/firebreak-agent/heartbeat.sock");
   EXPECT_EQ(config->log_level, log::Level::info);
   EXPECT_EQ(config->log_format, log::Format::text);
 }
@@ -43,6 +44,38 @@ TEST(AgentConfig, WithoutAnActuatorItOnlyProbes) {
   EXPECT_EQ(config->actuator, "");
   EXPECT_EQ(config->checks_dir, "");
   EXPECT_TRUE(config->labels.empty());
+}
+
+TEST(AgentConfig, ReadsWhereJobsReport) {
+  EXPECT_FALSE(parse_config("a.yaml", kGood)->heartbeats);
+  const auto empty = parse_config("a.yaml", kGood + "heartbeats: {}\n");
+  ASSERT_TRUE(empty) << empty.error().message;
+  EXPECT_EQ(empty->heartbeats->socket, "/run/firebreak-agent/heartbeat.sock");
+  EXPECT_TRUE(empty->heartbeats->is_for_all);
+  EXPECT_EQ(empty->heartbeats->address, "");
+
+  const auto config = parse_config(
+      "a.yaml", kGood +
+                    "heartbeats: {socket: /jobs/s, access: group, users: {backup: [root, daemon], "
+                    "mirror: www-data}, tcp: {listen: '[::1]:7445', token_file: credential:t}}\n");
+  ASSERT_TRUE(config) << config.error().message;
+  const HeartbeatConfig& beats = *config->heartbeats;
+  EXPECT_EQ(beats.socket, "/jobs/s");
+  EXPECT_FALSE(beats.is_for_all);
+  EXPECT_THAT(beats.users, ElementsAre(Pair("backup", ElementsAre("daemon", "root")),
+                                       Pair("mirror", ElementsAre("www-data"))));
+  EXPECT_EQ(beats.address, "::1");
+  EXPECT_EQ(beats.port, 7445);
+  EXPECT_EQ(beats.token_file, "credential:t");
+}
+
+TEST(AgentConfig, RefusesWhereNoJobCouldReport) {
+  for (const char* bad :
+       {"{socket: jobs}", "{access: all}", "{users: {A/B: root}}", "{tcp: {listen: '[::1]:7445'}}",
+        "{tcp: {listen: localhost:7445, token_file: /t}}",
+        "{tcp: {listen: 127.0.0.1, token_file: /t}}",
+        "{tcp: {listen: 127.0.0.1:7445, token_file: t}}", "{port: 1}"})
+    EXPECT_THAT(refusal(kGood + "heartbeats: " + bad + "\n"), HasSubstr("a.yaml:4:")) << bad;
 }
 
 TEST(AgentConfig, ReadsHowToLog) {
