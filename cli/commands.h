@@ -23,6 +23,7 @@ void add_backtest_command(CLI::App& group, Context& context);
 void add_policy_test_command(CLI::App& group, Context& context);
 void add_explain_command(CLI::App& app, Context& context);
 void add_probe_command(CLI::App& app, Context& context);   // no coordinator needed
+void add_heartbeat_command(CLI::App& app, Context& context);  // no coordinator needed
 void add_expr_command(CLI::App& app, Context& context);    // no coordinator needed
 void add_doctor_command(CLI::App& app, Context& context);  // no coordinator needed
 void add_pki_commands(CLI::App& app, Context& context);    // no coordinator needed

@@ -65,6 +65,7 @@ int run(int argc, char** argv) {
   add_validate_command(app, context);
   add_policy_commands(app, context);
   add_probe_command(app, context);
+  add_heartbeat_command(app, context);
   add_expr_command(app, context);
   add_pki_commands(app, context);
   add_doctor_command(app, context);

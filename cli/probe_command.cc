@@ -18,6 +18,7 @@
 #include <sstream>
 #include <thread>
 
+#include "cli/agent_socket.h"
 #include "cli/commands.h"
 #include "cli/terminal.h"
 #include "common/limits.h"
@@ -25,6 +26,7 @@
 #include "common/text.h"
 #include "common/yaml.h"
 #include "probes/checks.h"
+#include "probes/heartbeat_report.h"
 #include "probes/run.h"
 
 namespace firebreak::cli {
@@ -701,6 +703,36 @@ void add_grpc(CLI::App& group, Context& context) {
   });
 }
 
+// What this host's agent knows of the name; whoever may report it may ask.
+Result<probes::Heartbeat> ask_for_heartbeat(const std::string& socket, const std::string& name) {
+  const auto answer =
+      ask_agent(socket, "GET", "/v1/heartbeat/" + name, "", std::chrono::seconds(5));
+  if (!answer) return answer.error();
+  if (answer->status != 200) return make_error(Errc::not_found, answer->body);
+  return probes::heartbeat_from_json(answer->body);
+}
+
+void add_heartbeat(CLI::App& group, Context& context) {
+  const Kind beat =
+      add_kind(group, "heartbeat", "NAME", "what the agent of this host knows of a job");
+  const auto socket = std::make_shared<std::string>(probes::kHeartbeatSocket);
+  beat.command
+      ->add_option_function<std::string>(
+          "--within",
+          [flags = beat.flags](const std::string& text) { flags->keys["within"] = text; },
+          "an older report is late, as 26h")
+      ->required();
+  beat.command->add_option("--socket", *socket, "where the agent listens")->capture_default_str();
+  beat.command->callback([&context, socket, flags = beat.flags] {
+    flags->keys["name"] = flags->target;
+    ProberOptions options;
+    options.heartbeats = [socket](const std::string& name) {
+      return ask_for_heartbeat(*socket, name);
+    };
+    probe(context, *flags, "heartbeat", flags->keys, options);
+  });
+}
+
 struct Example {
   const char* command;  // below `probe`
   const char* lines;    // each "arguments", one a line
@@ -728,6 +760,7 @@ constexpr std::array<Example, 16> kExamples{{
      "http://prometheus:9090 --query 'up == 0' --empty ok\n"
      "http://app:8080/metrics --metric 'http_errors_total{code=\"500\"}'"},
     {"grpc", "api:50051 --service shop.v1.Shop --tls"},
+    {"heartbeat", "nightly-backup --within 26h --limit-warning age=90000"},
     {"queue redis", "cache --list jobs --critical 100\ncache --stream orders --group mailer"},
     {"queue rabbitmq", "mq --queue jobs --warning 100"},
     {"queue http", "https://mail.example.com/queue --length body.waiting --critical 100"},
@@ -763,6 +796,7 @@ void add_probe_command(CLI::App& app, Context& context) {
   add_host(*group, context);
   add_prometheus(*group, context);
   add_grpc(*group, context);
+  add_heartbeat(*group, context);
   add_examples(*group);
 }
 
