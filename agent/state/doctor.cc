@@ -10,8 +10,10 @@
 #include "agent/spool/log.h"
 #include "agent/spool/posix_files.h"
 #include "agent/spool/rehearsal.h"
+#include "agent/state/checked_file.h"
 #include "agent/state/epoch_file.h"
 #include "agent/state/handed_over.h"
+#include "common/limits.h"
 
 namespace firebreak::agent {
 namespace {
@@ -112,6 +114,7 @@ class Patient {
     if (!place_.state.empty()) {
       look_at_epoch();
       look_at_orders();
+      look_at_heartbeats();
     }
     return {std::move(examination_), summary_};
   }
@@ -126,6 +129,7 @@ class Patient {
   void tell_copies(spool::Files& disk);
   void look_at_epoch();
   void look_at_orders();
+  void look_at_heartbeats();
 
   const Place place_;
   Examination examination_;
@@ -230,6 +234,15 @@ void Patient::look_at_orders() {
                  orders.error().message + "; until then no agent starts here");
   found(Health::sound, place_.state + "/orders",
         std::to_string(orders->size()) + " orders were handed over to the actuator");
+}
+
+void Patient::look_at_heartbeats() {
+  const std::string path = place_.state + "/heartbeats";
+  const auto text = read_checked_file(path, limits::kHeartbeatFileBytesMax);
+  if (text) return found(Health::sound, path, "what jobs have reported is as it was written");
+  if (text.error().code == Errc::not_found) return;  // this agent takes no reports
+  found(Health::lost, path,
+        text.error().message + "; heartbeats begin anew, unknown until their jobs report");
 }
 
 }  // namespace

@@ -15,6 +15,7 @@
 
 #include "agent/spool/log.h"
 #include "agent/spool/posix_files.h"
+#include "agent/state/checked_file.h"
 #include "agent/state/epoch_file.h"
 #include "agent/state/handed_over.h"
 #include "tests/support/temp_dir.h"
@@ -202,6 +203,17 @@ TEST_F(AgentDoctor, ADamagedEpochOrListOfOrdersSaysWhatToDo) {
               Contains(finding(Health::lost, "epoch", "'firebreak status'")));
   EXPECT_THAT(seen.examination.findings, Contains(finding(Health::lost, "orders", "remove it")));
   EXPECT_EQ(seen.spool->sendable, kResults - kAcked);
+}
+
+TEST_F(AgentDoctor, LooksAtWhatJobsHaveReported) {
+  ASSERT_TRUE(replace_checked_file(state_, "heartbeats", "{}\n"));
+  EXPECT_THAT(examine().examination.findings,
+              Contains(finding(Health::sound, "heartbeats", "as it was written")));
+  put(state_ + "/heartbeats", bytes_of(state_ + "/heartbeats") + "{}\n");
+  const auto seen = examine();
+  EXPECT_EQ(seen.examination.verdict(), Health::lost);
+  EXPECT_THAT(seen.examination.findings,
+              Contains(finding(Health::lost, "heartbeats", "begin anew")));
 }
 
 TEST_F(AgentDoctor, ARunningAgentIsSaidAndNotDisturbed) {
