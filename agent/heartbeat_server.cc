@@ -178,8 +178,9 @@ class HeartbeatServer::Impl : public std::enable_shared_from_this<Impl> {
     auto beat = beats_.find(name, now());
     if (!beat)
       return make_error(Errc::resource_exhausted,
-                        "'" + name + "' is not remembered: an agent remembers " +
-                            std::to_string(limits::kHeartbeatsMax) + " heartbeats");
+                        "'" + name +
+                            "' is not known here: no assigned probe asks for it, or more than " +
+                            std::to_string(limits::kHeartbeatsMax) + " names are asked for");
     beat->trouble = trouble_;
     return *std::move(beat);
   }
@@ -197,7 +198,9 @@ class HeartbeatServer::Impl : public std::enable_shared_from_this<Impl> {
   void listen() {
     std::string trouble;
     if (!local_.is_open()) trouble = listen_local();
-    if (!config_.address.empty() && !tcp_.is_open() && trouble.empty()) trouble = listen_tcp();
+    const bool wants_tcp = !config_.address.empty() && !tcp_.is_open();
+    if (const std::string refused = wants_tcp ? listen_tcp() : ""; !refused.empty())
+      trouble += (trouble.empty() ? "" : "; ") + refused;
     if (trouble != trouble_ && !trouble.empty())
       log::error("jobs cannot report", {{"error", trouble}});
     trouble_ = std::move(trouble);

@@ -39,7 +39,7 @@ class HeartbeatServer {
 
   // The names that assigned probes ask for.
   void expect(const std::set<std::string>& names);
-  // resource_exhausted: one of more names than are kept.
+  // resource_exhausted: no assigned probe asks for it, or for more names than are kept.
   [[nodiscard]] Result<probes::Heartbeat> find(const std::string& name) const;
 
   // 0: not listening by TCP.

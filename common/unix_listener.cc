@@ -10,7 +10,7 @@
 namespace firebreak {
 namespace {
 
-constexpr int kBacklog = 16;
+constexpr int kBacklog = 128;  // who connects while the process does something else
 
 // The kernel's interface: every address is passed as the generic one.
 const sockaddr* generic(const sockaddr_un& address) {

@@ -12,6 +12,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <memory>
 #include <string>
@@ -366,6 +367,85 @@ TEST_F(AgentProgram, TwoAgentsDoNotShareAStateFolder) {
   coordinator_->attach(1);
   EXPECT_EQ(run(command()), 1);
   EXPECT_THAT(log(), HasSubstr("does another agent use it?"));
+}
+
+// --- Reports of jobs -----------------------------------------------------------------------------
+
+class AgentHearsJobs : public AgentProgram {
+ protected:
+  void SetUp() override {
+    AgentProgram::SetUp();
+    configure(coordinator_->address(), "heartbeats: {socket: " + (dir_ / "jobs") + "}\n");
+  }
+
+  void assign_heartbeat() {
+    ProbeSpec spec;
+    spec.kind = HeartbeatSpec{"backup", std::chrono::hours(1)};
+    spec.every = std::chrono::milliseconds(100);
+    v1::CoordinatorMessage message;
+    auto& entry = *message.mutable_assignment()->add_probes();
+    *entry.mutable_key() = wire::to_proto(ProbeKey{ServiceName("api"), ProbeName("backup")});
+    *entry.mutable_spec() = wire::to_proto(spec);
+    coordinator_->send(std::move(message));
+  }
+  // curl's exit code: 0 when the agent has taken it.
+  int report(const std::string& query, const std::string& text) {
+    return run({"/usr/bin/curl", "-sSf", "--max-time", "20", "--unix-socket", dir_ / "jobs", "-d",
+                text, "http://agent/v1/heartbeat/backup" + query});
+  }
+  // The evidence of the next result with that status; nothing when there is none.
+  std::string await(v1::Status status) {
+    while (const auto message = coordinator_->next(From::kResults)) {
+      const v1::ResultBatch& batch = message->results();
+      for (int row = 0; row < batch.status_size(); ++row) {
+        if (batch.status(row) != status) continue;
+        for (int i = 0; i < batch.evidence_row_size(); ++i)
+          if (static_cast<int>(batch.evidence_row(i)) == row) return batch.evidence(i);
+        return "no evidence";
+      }
+    }
+    return "no result";
+  }
+};
+
+TEST_F(AgentHearsJobs, WhatAJobReportsIsTheProbesResult) {
+  const Program agent(command(), log_path());
+  coordinator_->attach(1);
+  assign_heartbeat();
+  EXPECT_THAT(await(v1::STATUS_UNKNOWN), HasSubstr("no report since this agent heard of 'backup'"));
+  EXPECT_EQ(report("?state=critical", "disk full"), 0) << log();
+  EXPECT_EQ(await(v1::STATUS_CRITICAL), "disk full");
+  EXPECT_EQ(report("", "4 files"), 0) << log();
+  EXPECT_EQ(await(v1::STATUS_OK), "4 files");
+}
+
+TEST_F(AgentHearsJobs, WhatWasTakenOutlivesAKill) {
+  {
+    Program agent(command(), log_path());
+    coordinator_->attach(1);
+    assign_heartbeat();
+    EXPECT_THAT(await(v1::STATUS_UNKNOWN), HasSubstr("no report"));
+    ASSERT_EQ(report("", "4 files"), 0) << log();
+    agent.stop(SIGKILL);
+  }
+  std::filesystem::remove_all(dir_ / "state/spool");  // no older results
+
+  const Program agent(command(), log_path());
+  coordinator_->attach(1);
+  assign_heartbeat();
+  const auto first = coordinator_->next(From::kResults);
+  ASSERT_TRUE(first) << log();
+  EXPECT_EQ(first->results().status(0), v1::STATUS_OK);
+  ASSERT_GT(first->results().evidence_size(), 0);
+  EXPECT_EQ(first->results().evidence(0), "4 files");
+}
+
+TEST_F(AgentHearsJobs, AnAgentThatTakesNoReportsSaysSo) {
+  configure(coordinator_->address());
+  const Program agent(command(), log_path());
+  coordinator_->attach(1);
+  assign_heartbeat();
+  EXPECT_THAT(await(v1::STATUS_UNKNOWN), HasSubstr("heartbeats is not set in agent.yaml"));
 }
 
 // --- With the actuator ---------------------------------------------------------------------------
