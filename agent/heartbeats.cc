@@ -73,7 +73,7 @@ std::string line_of(const std::string& name, bool is_expected, const probes::Hea
 
 }  // namespace
 
-Result<Heartbeats> Heartbeats::load(std::string_view text, HostTime now) {
+Result<Heartbeats> Heartbeats::load(std::string_view text, const HostTime& now) {
   Heartbeats beats;
   for (bool is_first = true; !text.empty() || is_first; is_first = false) {
     const std::size_t end = text.find('\n');

@@ -29,7 +29,7 @@ class Heartbeats {
  public:
   Heartbeats() = default;
   // What save() wrote, at most limits::kHeartbeatFileBytesMax; `corrupt` when it is not that.
-  static Result<Heartbeats> load(std::string_view text, HostTime now);
+  static Result<Heartbeats> load(std::string_view text, const HostTime& now);
   [[nodiscard]] std::string save(const HostTime& now) const;
 
   // The names that assigned probes ask for. The clock of a new one begins now. False: nothing has

@@ -236,7 +236,7 @@ void take(Heartbeat& beat, HeartbeatReport report) {
   beat.deaf = {};
   beat.by_wall_clock = false;
   if (report.state == HeartbeatState::started) {
-    if (!beat.run) beat.run.emplace();
+    if (!beat.run) beat.run = Heartbeat::Run{Duration{}, Duration{}};
     beat.run->latest = {};
     return;
   }
