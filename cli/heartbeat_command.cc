@@ -130,7 +130,8 @@ void add_heartbeat_command(CLI::App& app, Context& context) {
       ->check(CLI::IsMember({"ok", "warning", "critical", "started"}))
       ->capture_default_str();
   command->add_option("--message", flags->message, "what to say about it, at most 1,024 bytes");
-  command->add_option("--value", flags->values, "NAME=NUMBER; may be repeated");
+  command->add_option("--value", flags->values, "NAME=NUMBER; may be repeated")
+      ->allow_extra_args(false);
   command->add_option("--wait", flags->wait, "so long for an agent that does not listen")
       ->capture_default_str();
   command->add_option("--socket", flags->socket, "where the agent listens")->capture_default_str();

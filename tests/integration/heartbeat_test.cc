@@ -307,6 +307,10 @@ TEST_F(HeartbeatJobs, TheCommandReports) {
   EXPECT_EQ(stray.exit_code, 0);
   EXPECT_THAT(stray.out, HasSubstr("did you mean 'backup'?"));
 
+  EXPECT_EQ(run(firebreak("--value a=1 --value b=-0.5 backup 2>&1")).exit_code, 0);
+  EXPECT_THAT(last().report.values,
+              ::testing::ElementsAre(NamedValue{"a", 1}, NamedValue{"b", -0.5}));
+
   EXPECT_EQ(run(firebreak("backup --state fine 2>&1")).exit_code, 2);
   EXPECT_EQ(run(firebreak("backup --value files 2>&1")).exit_code, 2);
   EXPECT_EQ(run(firebreak("backup --value Files=1 2>&1")).exit_code, 1);

@@ -237,7 +237,7 @@ TEST(Lint, AnAddressThatTheProbeCannotChoose) {
   };
   EXPECT_EQ(lint_of("{host: {}, family: ipv4}"), std::vector<std::string>{"no-effect 12:34"});
   EXPECT_EQ(lint_of("{heartbeat: {name: a, within: 1h}, family: ipv4}"),
-            std::vector<std::string>{"no-effect 12:60"});
+            std::vector<std::string>{"no-effect 12:58"});
   EXPECT_EQ(lint_of("{exec: disk, source: '::1'}"), std::vector<std::string>{"no-effect 12:36"});
   EXPECT_EQ(lint_of("{postgres: {query: select 1}, source: '::1'}"),
             std::vector<std::string>{"no-effect 12:53"});
