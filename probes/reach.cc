@@ -61,6 +61,7 @@ struct Target {
   std::string operator()(const ExecSpec&) const { return {}; }
   std::string operator()(const SystemdSpec&) const { return {}; }
   std::string operator()(const HostSpec&) const { return {}; }
+  std::string operator()(const HeartbeatSpec&) const { return {}; }
   template <class Spec>
   std::string operator()(const Spec& spec) const {
     return host_and_port(spec.host, spec.port);
