@@ -79,6 +79,7 @@ inline constexpr auto kDrainWithin = 60s;  // a backlog is drained in that time 
 // Probes: what one reply of a target may cost.
 inline constexpr std::size_t kHttpHeaderBytesMax = 16u << 10;
 inline constexpr std::size_t kHttpBodyBytesMax = 64u << 10;
+inline constexpr std::size_t kHttpWireShare = 4;  // bytes received for one of body: tiny chunks
 inline constexpr std::size_t kRedisLineBytesMax = 64u << 10;   // kept of one string; INFO has 8 KiB
 inline constexpr std::size_t kRedisKeptBytesMax = 1u << 20;    // of all replies to one probe
 inline constexpr std::size_t kRedisSeenBytesMax = 16u << 20;   // an entry of a stream may be large

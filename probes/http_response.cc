@@ -20,6 +20,7 @@ namespace http = boost::beast::http;
 using beast::error_code;
 
 constexpr std::string_view kStart = "HTTP/1.";
+constexpr std::size_t kLastChunkBytes = 5;  // "0\r\n\r\n"
 const char* const kHeadersTooLong = "headers longer than 16 KiB";
 
 }  // namespace
@@ -133,6 +134,9 @@ HttpResponseParser::Progress HttpResponseParser::advance(std::string_view& bytes
     if (!parser_->got_some() && bytes.substr(0, kStart.size()) != kStart.substr(0, bytes.size()))
       return fail("not HTTP/1: " + std::string(bytes));  // a line's end may never come
     const bool in_header = !parser_->is_header_done();
+    // Beast aborts when the last chunk of an empty body comes in pieces. No whole message has fewer
+    // bytes left where a chunk begins.
+    if (!in_header && parser_->chunked() && bytes.size() < kLastChunkBytes) break;
     error_code error;
     const std::size_t used =
         parser_->put(boost::asio::const_buffer(bytes.data(), bytes.size()), error);
@@ -154,10 +158,14 @@ HttpResponseParser::Progress HttpResponseParser::advance(std::string_view& bytes
     if (before + bytes.size() > limits::kHttpHeaderBytesMax) return fail(kHeadersTooLong);
     break;
   }
+  // Chunks of a byte each, with extensions, would bring a body to its bound after gigabytes.
+  if (received_ > limits::kHttpWireShare * wish_.bytes_max + limits::kHttpHeaderBytesMax)
+    return fail("chunks that hold next to nothing");
   return Progress::more;
 }
 
 HttpResponseParser::Progress HttpResponseParser::feed(std::string_view bytes) {
+  received_ += bytes.size();
   if (pending_.empty()) {
     const Progress progress = advance(bytes);
     pending_.assign(bytes);

@@ -27,7 +27,8 @@ const std::string* find_header(const HttpResponse& response, std::string_view na
 
 // How much of a body is read, and who takes it.
 struct BodyWish {
-  std::size_t bytes_max = limits::kHttpBodyBytesMax;  // as it comes, and unpacked
+  // As it comes, and unpacked; kHttpWireShare times that with all that is around it.
+  std::size_t bytes_max = limits::kHttpBodyBytesMax;
   // Gets the body of a 2xx answer as it comes; the response then keeps the beginning, for evidence.
   std::function<void(std::string_view)> take{};
 };
@@ -62,6 +63,7 @@ class HttpResponseParser {
   std::unique_ptr<Parser> parser_;
   std::string pending_;           // bytes that are not a whole element yet
   std::size_t header_bytes_ = 0;  // of all header sections, interim responses included
+  std::size_t received_ = 0;
   std::string problem_;
 };
 

@@ -32,6 +32,32 @@ TEST(HttpResponse, IsTheSameInPiecesOfAnySize) {
   }
 }
 
+TEST(HttpResponse, AnEmptyChunkedBodyMayComeInPieces) {
+  const std::string head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+  for (const std::string body : {"0\r\n\r\n", "0;a=b\r\nTrailer: x\r\n\r\n"})
+    for (std::size_t piece = 1; piece <= body.size(); ++piece) {
+      HttpResponseParser parser(false);
+      ASSERT_EQ(parser.feed(head), Progress::more);
+      EXPECT_EQ(feed_in_pieces(parser, body, piece), Progress::done) << piece;
+      // The first piece together with the headers.
+      HttpResponseParser other(false);
+      if (other.feed(head + body.substr(0, piece)) == Progress::done) continue;
+      EXPECT_EQ(feed_in_pieces(other, body.substr(piece), 1), Progress::done) << piece;
+    }
+}
+
+TEST(HttpResponse, ChunksOfNextToNothingAreBounded) {
+  HttpResponseParser parser(false);
+  ASSERT_EQ(parser.feed("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"), Progress::more);
+  const std::string chunk = "1;" + std::string(1000, 'x') + "\r\nx\r\n";
+  std::size_t fed = 0;
+  Progress progress = Progress::more;
+  for (; progress == Progress::more && fed < (1u << 20); fed += chunk.size())
+    progress = parser.feed(chunk);
+
+  EXPECT_EQ(progress, Progress::failed);
+}
+
 TEST(HttpResponse, EveryTruncationIsNoticed) {
   for (std::size_t size = 0; size < kChunked.size(); ++size) {
     HttpResponseParser parser(false);
