@@ -75,9 +75,33 @@ Awaitable<bool> wait_for(Attempt& attempt, PGconn* session, Descriptor::wait_typ
   co_return true;
 }
 
+// libpq itself would print what the server says to our stderr.
+void drop_notice(void* /*nobody*/, const PGresult* /*notice*/) {}
+
+// A server can go on with certificates, questions for the password, notices and parameters for
+// ever, and libpq would take them all.
+class Patience {
+ public:
+  [[nodiscard]] bool is_over(PGconn* session) {
+    const std::uint64_t received = tcp_bytes_received(PQsocket(session));
+    const ConnStatusType status = PQstatus(session);
+    const bool is_tls = status == CONNECTION_STARTED || status == CONNECTION_SSL_STARTUP;
+    if (is_tls) before_ = received;
+    return received - std::min(before_, received) > limits::kSqlGreetingBytesMax ||
+           before_ > limits::kSqlReplyBytesMax;
+  }
+
+ private:
+  std::uint64_t before_ = 0;  // received until TLS stood
+};
+
 Awaitable<bool> finish_connecting(Attempt& attempt, PGconn* session) {
   if (PQstatus(session) == CONNECTION_BAD) co_return fail_session(attempt, session);
   PQsetErrorVerbosity(session, PQERRORS_VERBOSE);  // for the SQLSTATE
+  PQsetNoticeReceiver(session, drop_notice, nullptr);
+  // Or libpq would wait, and all probes with it, for a server that does not read our answers.
+  if (PQsetnonblocking(session, 1) != 0) co_return fail_session(attempt, session);
+  Patience patience;
   auto next = Descriptor::wait_write;
   for (;;) {
     attempt.enter(phase_of(PQstatus(session)));
@@ -85,6 +109,8 @@ Awaitable<bool> finish_connecting(Attempt& attempt, PGconn* session) {
     const PostgresPollingStatusType state = PQconnectPoll(session);
     if (state == PGRES_POLLING_OK) co_return true;
     if (state == PGRES_POLLING_FAILED) co_return fail_session(attempt, session);
+    if (patience.is_over(session))
+      co_return attempt.critical(Reason::protocol, "more than 64 KiB and no session");
     next = state == PGRES_POLLING_READING ? Descriptor::wait_read : Descriptor::wait_write;
   }
 }
@@ -182,8 +208,7 @@ class Exchange {
       : attempt_(attempt), session_(session), questions_(std::move(questions)) {}
 
   bool send(SqlSession session) {
-    const bool sent = PQsetnonblocking(session_, 1) == 0 &&
-                      (session == SqlSession::console ? send_alone() : send_transaction());
+    const bool sent = session == SqlSession::console ? send_alone() : send_transaction();
     return sent || fail_session(attempt_, session_);
   }
 
