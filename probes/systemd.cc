@@ -1,6 +1,7 @@
 // One connection of sd-bus, driven by the event loop; the questions are sent together.
 #include "probes/systemd.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <systemd/sd-bus.h>
 #include <unistd.h>
@@ -13,6 +14,7 @@
 #include <vector>
 
 #include <boost/asio/posix/basic_stream_descriptor.hpp>
+#include <boost/asio/post.hpp>
 
 #include "common/limits.h"
 #include "probes/stream.h"
@@ -112,7 +114,7 @@ Awaitable<bool> wait_for_bus(Attempt& attempt, BusDescriptor& descriptor, int ev
 
 // Lets sd-bus work until every question has its answer. False after fail().
 Awaitable<bool> drive(Attempt& attempt, sd_bus* bus, std::vector<Question>& questions) {
-  const int copy = ::dup(sd_bus_get_fd(bus));
+  const int copy = ::fcntl(sd_bus_get_fd(bus), F_DUPFD_CLOEXEC, 0);
   if (copy < 0) co_return attempt.unknown(Reason::prober, "no file descriptor for D-Bus");
   BusDescriptor descriptor(attempt.tools().io.get_executor(), copy);
   const auto waits = [](const Question& question) { return !question.answered; };
@@ -122,7 +124,11 @@ Awaitable<bool> drive(Attempt& attempt, sd_bus* bus, std::vector<Question>& ques
     if (attempt.is_over()) co_return attempt.fail_timeout("no answer of systemd");
     // Before what is still to be processed: it may be the last answer.
     if (attempt.phase() == Phase::connect && sd_bus_is_ready(bus) > 0) attempt.enter(Phase::query);
-    if (worked > 0) continue;
+    if (worked > 0) {
+      // One message at a time: a bus that never stops talking must not keep timers from running.
+      co_await boost::asio::post(attempt.tools().io.get_executor(), as_data());
+      continue;
+    }
     const int events = sd_bus_get_events(bus);
     if (events < 0) co_return attempt.unknown(Reason::unreachable, "D-Bus: " + text_of(events));
     if (!co_await wait_for_bus(attempt, descriptor, events)) co_return false;
@@ -169,6 +175,8 @@ bool fail_answer(Attempt& attempt, const SystemdSpec& spec, const std::string& e
     return attempt.critical(Reason::missing, "no unit " + spec.unit + ": " + error);
   if (is("ServiceUnknown") || is("NameHasNoOwner"))
     return attempt.unknown(Reason::unreachable, "systemd is not on this bus: " + error);
+  if (is("NoReply") || is("Disconnected"))
+    return attempt.unknown(Reason::unreachable, "the bus has hung up: " + error);
   if (is("AccessDenied")) return attempt.unknown(Reason::auth, error);
   return attempt.unknown(Reason::protocol, error);
 }
