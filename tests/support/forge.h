@@ -36,14 +36,14 @@ inline KeyPtr read_key(const std::string& path) {
 }
 
 // Copies the certificate at `from` to `to`, changed by `change` and signed anew with `signer`'s
-// key.
+// key, over that digest.
 inline void forge(const std::string& from, const std::string& to, const std::string& signer,
-                  const std::function<void(X509*)>& change) {
+                  const std::function<void(X509*)>& change, const EVP_MD* digest = EVP_sha256()) {
   const CertificatePtr certificate = read_certificate(from);
   const KeyPtr key = read_key(signer);
   change(certificate.get());
   const FilePtr file = open_file(to, "w");
-  if (X509_sign(certificate.get(), key.get(), EVP_sha256()) <= 0 ||
+  if (X509_sign(certificate.get(), key.get(), digest) <= 0 ||
       PEM_write_X509(file.get(), certificate.get()) != 1)
     throw std::runtime_error("cannot forge " + to);
 }
