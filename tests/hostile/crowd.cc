@@ -175,4 +175,19 @@ void expect_well_formed(const Observation& result, Duration timeout) {
   }
 }
 
+void expect_failures(const std::vector<Observation>& results, const std::set<Reason>& reasons,
+                     Duration timeout, const std::string& cell) {
+  std::string wanted;
+  for (const Reason reason : reasons) wanted.append(" ").append(to_string(reason));
+  for (const Observation& result : results) {
+    SCOPED_TRACE(cell + ": " + to_string(result.status) + " " + to_string(result.reason) + ": " +
+                 escape_line(result.evidence, 200));
+    expect_well_formed(result, timeout);
+    EXPECT_TRUE(reasons.contains(result.reason)) << "not one of" << wanted;
+    EXPECT_NE(result.status, Status::ok);
+    EXPECT_FALSE(result.evidence.empty());
+    if (::testing::Test::HasFailure()) return;  // the others would say the same
+  }
+}
+
 }  // namespace firebreak::hostile

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -32,5 +33,8 @@ std::size_t peak_bytes();
 
 // Fails the test: an answer that came too late, or whose texts cannot be kept or shown.
 void expect_well_formed(const Observation& result, Duration timeout);
+// These are all failures, well-formed, for one of these reasons.
+void expect_failures(const std::vector<Observation>& results, const std::set<Reason>& reasons,
+                     Duration timeout, const std::string& cell);
 
 }  // namespace firebreak::hostile
