@@ -92,9 +92,11 @@ inline constexpr std::size_t kTlsAuthoritiesBytesMax = 4u << 20;  // the system'
 inline constexpr std::size_t kSqlValueBytesMax = 4096;
 inline constexpr std::size_t kSqlReplyBytesMax = 1u << 20;      // one query's rows, all together
 inline constexpr std::size_t kSqlGreetingBytesMax = 64u << 10;  // one error, perhaps some notices
-inline constexpr std::size_t kTcpStepsMax = 16;                 // of one dialogue
-inline constexpr std::size_t kTcpReplyBytesMax = 64u << 10;     // read while one step waits
-inline constexpr std::size_t kStartTlsBytesMax = 16u << 10;     // until the server is ready for TLS
+// PostgreSQL's own is 4096; libpq computes them at once, 0.1 s of the event loop for so many.
+inline constexpr std::uint64_t kScramRoundsMax = 20'000;
+inline constexpr std::size_t kTcpStepsMax = 16;              // of one dialogue
+inline constexpr std::size_t kTcpReplyBytesMax = 64u << 10;  // read while one step waits
+inline constexpr std::size_t kStartTlsBytesMax = 16u << 10;  // until the server is ready for TLS
 inline constexpr std::size_t kPrometheusAnswerBytesMax = 1u << 20;  // one query's series
 inline constexpr std::size_t kMetricsPageBytesMax = 16u << 20;  // read of a page, never all held
 inline constexpr std::size_t kMetricLineBytesMax = 64u << 10;   // held of a page

@@ -2,16 +2,22 @@
 // looks up a name.
 #include <fcntl.h>
 #include <libpq-fe.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <poll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstdlib>
 #include <memory>
 #include <utility>
 #include <vector>
 
+#include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/posix/basic_stream_descriptor.hpp>
 
 #include "common/file.h"
@@ -95,6 +101,54 @@ class Patience {
   std::uint64_t before_ = 0;  // received until TLS stood
 };
 
+// What libpq would read next, left where it is.
+std::string peek(PGconn* session) {
+  std::array<char, 8192> buffer;
+  if (auto* const tls = static_cast<SSL*>(PQsslStruct(session, "OpenSSL"))) {
+    ERR_clear_error();
+    const int size = SSL_peek(tls, buffer.data(), static_cast<int>(buffer.size()));
+    ERR_clear_error();  // libpq takes what lies there for its own
+    return {buffer.data(), static_cast<std::size_t>(std::max(0, size))};
+  }
+  const auto size =
+      ::recv(PQsocket(session), buffer.data(), buffer.size(), MSG_PEEK | MSG_DONTWAIT);
+  return {buffer.data(), static_cast<std::size_t>(std::max<ssize_t>(0, size))};
+}
+
+// The server has said its last word, and peek() shows all that libpq can ever read; of TLS it shows
+// one record.
+bool is_all_there(PGconn* session) {
+  if (PQsslInUse(session) != 0) return false;
+  pollfd one{PQsocket(session), POLLRDHUP, 0};
+  return ::poll(&one, 1, 0) != 0;
+}
+
+// libpq computes as many rounds of SCRAM as a server asks for, all at once: two thousand million of
+// them hold up every probe for an hour. So it reads what a server wants only when all of it is
+// there and harmless; who asks a second time may hide something behind it.
+Awaitable<bool> check_login(Attempt& attempt, PGconn* session, int& questions) {
+  constexpr auto kBeat = std::chrono::milliseconds(5);  // half a message looks ready for ever
+  asio::basic_waitable_timer<std::chrono::steady_clock,
+                             asio::wait_traits<std::chrono::steady_clock>, Executor>
+      timer(attempt.tools().io.get_executor());
+  PostgresLogin login;
+  for (;;) {
+    const bool has_ended = is_all_there(session);
+    login = parse_postgres_login(peek(session));
+    if (login.kind != PostgresLogin::Kind::more || has_ended) break;
+    if (attempt.is_over()) co_return attempt.fail_timeout("no answer of PostgreSQL");
+    timer.expires_after(kBeat);
+    co_await timer.async_wait(as_data());
+  }
+  questions += login.questions;
+  if (login.kind == PostgresLogin::Kind::costly)
+    co_return attempt.critical(Reason::protocol, "the server wants more rounds of SCRAM than " +
+                                                     std::to_string(limits::kScramRoundsMax));
+  if (questions > 1)
+    co_return attempt.critical(Reason::protocol, "the server asks for the password again");
+  co_return true;
+}
+
 Awaitable<bool> finish_connecting(Attempt& attempt, PGconn* session) {
   if (PQstatus(session) == CONNECTION_BAD) co_return fail_session(attempt, session);
   PQsetErrorVerbosity(session, PQERRORS_VERBOSE);  // for the SQLSTATE
@@ -102,10 +156,14 @@ Awaitable<bool> finish_connecting(Attempt& attempt, PGconn* session) {
   // Or libpq would wait, and all probes with it, for a server that does not read our answers.
   if (PQsetnonblocking(session, 1) != 0) co_return fail_session(attempt, session);
   Patience patience;
+  int questions = 0;
   auto next = Descriptor::wait_write;
   for (;;) {
     attempt.enter(phase_of(PQstatus(session)));
     if (!co_await wait_for(attempt, session, next)) co_return false;
+    if (PQstatus(session) == CONNECTION_AWAITING_RESPONSE &&
+        !co_await check_login(attempt, session, questions))
+      co_return false;
     const PostgresPollingStatusType state = PQconnectPoll(session);
     if (state == PGRES_POLLING_OK) co_return true;
     if (state == PGRES_POLLING_FAILED) co_return fail_session(attempt, session);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <cstdint>
 #include <system_error>
 #include <utility>
@@ -42,6 +43,21 @@ PostgresGreeting parse_error(std::string_view fields) {
     fields.remove_prefix(end + 1);
   }
   return greeting;
+}
+
+// Of "r=...,s=...,i=4096" (RFC 5802, 7) the third: whether it is more than we would compute. What
+// is no such text libpq refuses.
+bool is_costly(std::string_view scram) {
+  for (int attribute = 0; attribute < 2; ++attribute) {
+    const std::size_t comma = scram.find(',');
+    if (comma == std::string_view::npos) return false;
+    scram.remove_prefix(comma + 1);
+  }
+  if (!scram.starts_with("i=")) return false;
+  scram.remove_prefix(2);
+  std::uint64_t rounds = 0;
+  const auto read = std::from_chars(scram.data(), scram.data() + scram.size(), rounds);
+  return read.ec != std::errc{} || rounds > limits::kScramRoundsMax;
 }
 
 // A postmaster that cannot even fork says so as before version 7.4: 'E' and a text.
@@ -106,6 +122,27 @@ PostgresGreeting parse_postgres_greeting(std::string_view bytes) {
     bytes.remove_prefix(length + 1);
   }
   return {};
+}
+
+PostgresLogin parse_postgres_login(std::string_view bytes) {
+  constexpr std::uint32_t kLongest = 2000;  // libpq takes no longer request for credentials
+  constexpr std::uint32_t kClear = 3, kMd5 = 5, kSasl = 10, kSaslContinue = 11;
+  PostgresLogin login;
+  while (!bytes.empty() && bytes.front() == 'R') {
+    login.kind = PostgresLogin::Kind::more;
+    if (bytes.size() < kHeaderBytes) return login;
+    const std::uint32_t length = read_big_endian(bytes.substr(1));
+    if (length < 8 || length > kLongest) break;
+    if (bytes.size() < length + 1) return login;
+    const std::uint32_t code = read_big_endian(bytes.substr(kHeaderBytes));
+    if (code == kClear || code == kMd5 || code == kSasl) ++login.questions;
+    login.kind = PostgresLogin::Kind::costly;
+    if (code == kSaslContinue && is_costly(bytes.substr(kHeaderBytes + 4, length - 8)))
+      return login;
+    bytes.remove_prefix(length + 1);
+  }
+  login.kind = PostgresLogin::Kind::fine;
+  return login;
 }
 
 bool is_rejecting(std::string_view sqlstate) {

@@ -26,6 +26,18 @@ struct PostgresGreeting {
 // What the server's first bytes say; notices before the answer are skipped.
 PostgresGreeting parse_postgres_greeting(std::string_view bytes);
 
+// What a server wants of a client that logs in, before libpq sees it.
+struct PostgresLogin {
+  enum class Kind {
+    fine,    // libpq may read it, and judges it
+    more,    // incomplete: libpq may not
+    costly,  // SCRAM with more than kScramRoundsMax rounds, which libpq would compute
+  };
+  Kind kind = Kind::fine;
+  int questions = 0;  // for a password, or of the first of SCRAM: one is enough
+};
+PostgresLogin parse_postgres_login(std::string_view bytes);
+
 struct PostgresVerdict {
   Status status = Status::critical;
   Reason reason = Reason::status;

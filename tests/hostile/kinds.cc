@@ -247,6 +247,14 @@ PostgresSpec postgres_query_spec(const Target& target) {
   return spec;
 }
 
+// RFC 5802, 3: a server's first message, with more rounds than anybody can compute.
+std::string endless_scram(const std::string& received) {
+  const std::size_t nonce = received.rfind("r=");
+  if (nonce == std::string::npos) return {};
+  return postgres_message('R',
+                          big_endian(11, 4) + received.substr(nonce) + "x,s=c2FsdA==,i=2000000000");
+}
+
 // Behaviours before and after the session stands.
 Behaviours postgres_behaviours() {
   const std::string ok = postgres_message('R', big_endian(0, 4));
@@ -283,6 +291,7 @@ Behaviours postgres_behaviours() {
        say(sasl(99, "")),
        {Reason::protocol, Reason::auth}},
       {"SASL for ever", flood(sasl(11, "r=x"), {{mechanisms}}), {Reason::auth, Reason::protocol}},
+      {"SCRAM without end", {{{mechanisms}, {"", false, endless_scram}}}, wrong},
       {"SASL without sense", say(sasl(10, "nothing")), {Reason::auth, Reason::protocol}},
       {"nasty answer", after(postgres_error("XX000", nasty_text())), {Reason::status}},
       {"an answer of another kind", after(postgres_message('V', "")), wrong},

@@ -80,6 +80,16 @@ void redis_info(std::string_view bytes) {
   }
 }
 
+void postgres_login(std::string_view bytes) {
+  using Kind = probes::PostgresLogin::Kind;
+  const auto whole = probes::parse_postgres_login(bytes);
+  for (std::size_t size = 0; size < std::min(bytes.size(), kPrefixesMax); ++size) {
+    const auto part = probes::parse_postgres_login(bytes.substr(0, size));
+    expect(part.questions <= whole.questions, "a question is not taken back");
+    if (part.kind == Kind::costly) expect(whole.kind == Kind::costly, "a cost stays one");
+  }
+}
+
 // Bytes come as they come: a verdict on some of them stands when there are more.
 void postgres(std::string_view bytes) {
   using Kind = probes::PostgresGreeting::Kind;
@@ -174,6 +184,7 @@ void run(std::string_view input) {
   if (input[0] == 'r') redis(bytes);
   if (input[0] == 'i') redis_info(bytes);
   if (input[0] == 'p') postgres(bytes);
+  if (input[0] == 'p') postgres_login(bytes);
   if (input[0] == 'q') sql_rows(bytes);
   if (input[0] == 'j') json(bytes);
   if (input[0] == 'u') url(bytes);

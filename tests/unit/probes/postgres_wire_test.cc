@@ -27,6 +27,31 @@ TEST(PostgresWire, RequestForCredentialsIsAccepting) {
             Kind::accepting);
 }
 
+std::string sasl(char code, const std::string& text) {
+  return postgres_message('R', "\0\0\0"s + code + text);
+}
+
+TEST(PostgresWire, ALoginThatCostsTooMuchIsKnownBeforeItIsPaid) {
+  using Login = PostgresLogin::Kind;
+  const std::string usual = sasl(11, "r=nonce,s=c2FsdA==,i=4096");
+  EXPECT_EQ(parse_postgres_login(usual).kind, Login::fine);
+  EXPECT_EQ(parse_postgres_login(sasl(11, "r=i=9,s=i=999999999,i=20000")).kind, Login::fine);
+  for (const char* rounds : {"20001", "2147483647", "99999999999999999999", " 9", "+9", ""})
+    EXPECT_EQ(parse_postgres_login(sasl(11, "r=nonce,s=c2FsdA==,i="s + rounds)).kind, Login::costly)
+        << rounds;
+  EXPECT_EQ(parse_postgres_login(usual + sasl(11, "r=n,s=s,i=2147483647")).kind, Login::costly);
+  for (std::size_t bytes = 1; bytes < usual.size(); ++bytes)
+    EXPECT_EQ(parse_postgres_login(usual.substr(0, bytes)).kind, Login::more) << bytes;
+  EXPECT_EQ(parse_postgres_login("").kind, Login::fine);
+  EXPECT_EQ(parse_postgres_login(postgres_error("57P03", "no")).kind, Login::fine);
+}
+
+TEST(PostgresWire, QuestionsForAPasswordAreCounted) {
+  EXPECT_EQ(parse_postgres_login(sasl(0, "")).questions, 0);
+  EXPECT_EQ(parse_postgres_login(sasl(3, "")).questions, 1);
+  EXPECT_EQ(parse_postgres_login(sasl(3, "") + sasl(5, "salt") + sasl(10, "x")).questions, 3);
+}
+
 TEST(PostgresWire, ErrorHasItsCodeAndText) {
   const PostgresGreeting greeting =
       parse_postgres_greeting(postgres_error("57P03", "the database system is starting up"));
