@@ -33,6 +33,9 @@ bool judge_greeting(Attempt& attempt, const PostgresGreeting& greeting) {
   const bool refused = greeting.kind == PostgresGreeting::Kind::error;
   if (refused && is_rejecting(greeting.code))
     return attempt.critical(Reason::status, "rejecting connections: " + greeting.text);
+  if (refused && is_full(greeting.code))
+    return attempt.fail(Status::warning, Reason::status,
+                        "accepting connections, but none is left: " + greeting.text);
   attempt.succeed(refused ? "accepting connections, though not ours: " + greeting.text : "");
   return true;
 }

@@ -146,8 +146,11 @@ PostgresLogin parse_postgres_login(std::string_view bytes) {
 }
 
 bool is_rejecting(std::string_view sqlstate) {
-  // cannot_connect_now, too_many_connections, and a server that could not say
-  return sqlstate.empty() || sqlstate == "57P03" || sqlstate == "53300";
+  return sqlstate.empty() || sqlstate == "57P03";  // cannot_connect_now, or it could not say
+}
+
+bool is_full(std::string_view sqlstate) {
+  return sqlstate == "53300";  // too_many_connections
 }
 
 PostgresVerdict judge_sqlstate(std::string_view sqlstate) {

@@ -42,9 +42,11 @@ struct PostgresVerdict {
   Status status = Status::critical;
   Reason reason = Reason::status;
 };
-// Whether an error to the start-up packet means that nobody gets in: starting, shutting down, no
-// connection slot left. As with pg_isready, any other error shows that the server is there.
+// Whether an error to the start-up packet means that nobody gets in: starting, shutting down. As
+// with pg_isready, any other error shows that the server is there.
 bool is_rejecting(std::string_view sqlstate);
+// One of these others: no connection slot is left.
+bool is_full(std::string_view sqlstate);
 // For an error when connecting or querying.
 PostgresVerdict judge_sqlstate(std::string_view sqlstate);
 // For libpq's text of a failed connection, "... FATAL:  28P01: password ..." included.

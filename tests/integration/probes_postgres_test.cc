@@ -155,17 +155,16 @@ TEST(PostgresStates, ShuttingDownIsRejecting) {
   EXPECT_THAT(run(informed(server)).evidence, HasSubstr("shutting down"));
 }
 
-TEST(PostgresStates, FullIsRejectingWhereItWouldRefuseUs) {
+TEST(PostgresStates, FullIsAcceptingWithAWarning) {
   const PostgresServer server("", {"-c", "max_connections=4"});
   std::vector<std::unique_ptr<Client>> clients;
   for (int i = 0; i < 4; ++i) clients.push_back(std::make_unique<Client>(server));
 
   const Observation result = run(to_server(server));
 
-  expect_verdict(result, Status::critical, Reason::status, Phase::transfer);
-  EXPECT_THAT(result.evidence, HasSubstr("too many clients"));
-  // To pg_isready whoever says so is there; to those who want in, it is not.
-  EXPECT_EQ(pg_isready(server.port()), 0);
+  expect_verdict(result, Status::warning, Reason::status, Phase::transfer);
+  EXPECT_THAT(result.evidence, HasSubstr("none is left: sorry, too many clients"));
+  EXPECT_EQ(pg_isready(server.port()), 0);  // whoever says so is there
   const Observation asked = run(informed(server));
   expect_verdict(asked, Status::critical, Reason::status, Phase::first_byte);
   EXPECT_THAT(asked.evidence, HasSubstr("53300"));

@@ -72,7 +72,7 @@ TEST(ExamplePolicies, TheProbesOfTheReferenceLoad) {
   EXPECT_EQ(std::erase_if(blocks,
                           [](const std::string& block) { return block.find("\nchecks:\n") < 200; }),
             1u);
-  ASSERT_EQ(blocks.size(), 15u);
+  ASSERT_EQ(blocks.size(), 16u);
   for (const std::string& block : blocks) {
     std::string text = "services:\n  shop:\n    agents: labels.role == 'edge'\n    probes:\n";
     std::istringstream lines(block);

@@ -87,7 +87,9 @@ TEST(PostgresWire, GarbageIsNoticed) {
 
 TEST(PostgresWire, OnlySomeErrorsMeanThatNobodyGetsIn) {
   EXPECT_TRUE(is_rejecting("57P03"));
-  EXPECT_TRUE(is_rejecting("53300"));
+  EXPECT_FALSE(is_rejecting("53300"));
+  EXPECT_TRUE(is_full("53300"));
+  EXPECT_FALSE(is_full("57P03"));
   EXPECT_FALSE(is_rejecting("28000"));
   EXPECT_FALSE(is_rejecting("3D000"));
 }
