@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
 #include <list>
 #include <optional>
 #include <sstream>
@@ -124,7 +125,7 @@ struct Connection {
   HttpRequestParser parser;
   std::array<char, 4096> buffer{};
   std::string out;
-  bool is_reading = true;
+  bool may_go = true;  // to make place: it does not wait for the disk
   std::list<std::shared_ptr<Connection>>::iterator place;
 };
 using Connected = std::shared_ptr<Connection>;
@@ -167,6 +168,7 @@ class HeartbeatServer::Impl : public std::enable_shared_from_this<Impl> {
     listen_timer_.cancel();
     save_timer_.cancel();
     rest_timer_.cancel();
+    held_.clear();
     while (!connections_.empty()) close(connections_.front());
     boost::asio::post(disk_, [folder = folder_, text = beats_.save(now())] {
       if (const auto saved = replace_checked_file(folder, kFileName, text); !saved)
@@ -258,8 +260,13 @@ class HeartbeatServer::Impl : public std::enable_shared_from_this<Impl> {
   }
   static bool is_known(const tcp::acceptor& /*by*/, std::optional<uid_t> /*user*/) { return true; }
 
+  // While all wait for the disk, who comes waits in the kernel.
   template <class Acceptor>
   void accept(Acceptor& acceptor) {
+    if (connections_.size() >= limits::kHeartbeatConnectionsMax && !oldest_that_may_go()) {
+      held_.push_back([this, &acceptor] { accept(acceptor); });
+      return;
+    }
     acceptor.async_accept(
         [self = shared_from_this(), &acceptor](const error_code& failed, auto socket) {
           if (self->is_stopped_) return;
@@ -282,13 +289,15 @@ class HeartbeatServer::Impl : public std::enable_shared_from_this<Impl> {
 
   // --- Connections ---
 
+  [[nodiscard]] Connected oldest_that_may_go() const {
+    const auto oldest = std::find_if(connections_.begin(), connections_.end(),
+                                     [](const Connected& each) { return each->may_go; });
+    return oldest == connections_.end() ? nullptr : *oldest;
+  }
+
   void admit(const Connected& connection) {
-    if (connections_.size() >= limits::kHeartbeatConnectionsMax) {
-      const auto oldest = std::find_if(connections_.begin(), connections_.end(),
-                                       [](const Connected& each) { return each->is_reading; });
-      if (oldest == connections_.end()) return;  // all wait for the disk
-      close(*oldest);
-    }
+    if (connections_.size() >= limits::kHeartbeatConnectionsMax)
+      if (const Connected oldest = oldest_that_may_go()) close(oldest);
     connection->place = connections_.insert(connections_.end(), connection);
     set_deadline(connection);
     read(connection);
@@ -309,6 +318,11 @@ class HeartbeatServer::Impl : public std::enable_shared_from_this<Impl> {
     connection->socket.close(ignored);
     connection->timer.cancel();
     connections_.erase(connection->place);
+    accept_held();
+  }
+
+  void accept_held() {
+    for (const auto& accept_again : std::exchange(held_, {})) accept_again();
   }
 
   void read(const Connected& connection) {
@@ -338,7 +352,7 @@ class HeartbeatServer::Impl : public std::enable_shared_from_this<Impl> {
   void obey(const Connected& connection) {
     HttpAnswer said = answer(connection->parser.take(), connection->user, rights_, beats_, now());
     if (!said.has_changed) return reply(connection, said);
-    connection->is_reading = false;
+    connection->may_go = false;
     set_deadline(connection);
     waiters_.push_back({connection, std::move(said)});
     save();
@@ -407,9 +421,12 @@ class HeartbeatServer::Impl : public std::enable_shared_from_this<Impl> {
                  trouble.empty() ? "heartbeats are saved again" : "heartbeats are not saved",
                  {{"error", trouble}});
     told_ = trouble;
-    for (const Waiter& waiter : waiters)
+    for (const Waiter& waiter : waiters) {
+      waiter.connection->may_go = true;
       reply(waiter.connection,
             result ? waiter.answer : HttpAnswer{503, "not on the disk: " + trouble + "\n"});
+    }
+    accept_held();
     rest_timer_.expires_after(rest_);
     rest_timer_.async_wait([self = shared_from_this()](const error_code& cancelled) {
       if (cancelled || self->is_stopped_) return;
@@ -430,12 +447,13 @@ class HeartbeatServer::Impl : public std::enable_shared_from_this<Impl> {
   boost::asio::steady_timer listen_timer_;
   boost::asio::steady_timer save_timer_;
   boost::asio::steady_timer rest_timer_;
-  Duration rest_{};                   // of the loop, after a save
-  std::list<Connected> connections_;  // oldest first
-  std::vector<Waiter> waiters_;       // for the next save
-  std::string trouble_;               // why it does not listen
-  std::string told_;                  // of the disk's, in the log
-  bool is_wanted_ = false;            // a save
+  Duration rest_{};                          // of the loop, after a save
+  std::list<Connected> connections_;         // oldest first
+  std::vector<std::function<void()>> held_;  // acceptors that wait for a place
+  std::vector<Waiter> waiters_;              // for the next save
+  std::string trouble_;                      // why it does not listen
+  std::string told_;                         // of the disk's, in the log
+  bool is_wanted_ = false;                   // a save
   bool is_saving_ = false;
   bool is_stopped_ = false;
   boost::asio::thread_pool disk_{1};

@@ -2,8 +2,8 @@
 //
 // Belongs to the one thread that runs the given io_context. A report is acknowledged when it is on
 // the disk; those that come while the disk is busy share the next write. Connections are bounded in
-// number, bytes and time; when there are too many, the oldest that has not finished its request
-// goes.
+// number, bytes and time; when there are too many, the oldest goes that does not wait for the disk,
+// and while all do, who comes waits in the kernel.
 #pragma once
 
 #include <cstdint>

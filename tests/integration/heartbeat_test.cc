@@ -194,13 +194,13 @@ TEST_F(HeartbeatJobs, WhatIsNotOnTheDiskIsNotAcknowledged) {
 
 TEST_F(HeartbeatJobs, ManyAtOnceAreAllKept) {
   std::set<std::string> names;
-  for (int i = 0; i < 40; ++i) names.insert("job-" + std::to_string(i));
+  for (int i = 0; i < 150; ++i) names.insert("job-" + std::to_string(i));
   start(names);
-  EXPECT_EQ(run("seq 0 39 | xargs -P 40 -I{} curl -sS --max-time 20 --unix-socket " +
+  EXPECT_EQ(run("seq 0 149 | xargs -P 150 -I{} curl -sS --max-time 20 --unix-socket " +
                 config_.socket + " -d '{}' http://agent/v1/heartbeat/job-{} | sort | uniq -c")
                 .out,
-            "     40 kept\n");
-  for (int i = 0; i < 40; ++i)
+            "    150 kept\n");
+  for (int i = 0; i < 150; ++i)
     EXPECT_EQ(last("job-" + std::to_string(i)).report.message, std::to_string(i));
 }
 
