@@ -311,13 +311,13 @@ class HeartbeatServer::Impl : public std::enable_shared_from_this<Impl> {
         });
   }
 
-  void close(const Connected& which) {
-    const Connected connection = which;
+  void close(const Connected& connection) {
     if (!connection->socket.is_open()) return;
     error_code ignored;
     connection->socket.close(ignored);
     connection->timer.cancel();
-    connections_.erase(connection->place);
+    std::list<Connected> closed;  // `connection` may be the list's own
+    closed.splice(closed.begin(), connections_, connection->place);
     accept_held();
   }
 
