@@ -43,6 +43,7 @@ using Socket = boost::asio::generic::stream_protocol::socket;
 constexpr const char* kFileName = "heartbeats";
 constexpr Duration kListenAgain = 10s;
 constexpr Duration kAcceptAgain = 100ms;
+constexpr Duration kGrace = 200ms;  // a request that is on its way needs less
 // Putting a save together takes microseconds, with the most and longest reports 45 ms, and the loop
 // probes as well: whoever reports without end gets this part of it.
 constexpr int kLoopShare = 5;
@@ -125,6 +126,7 @@ struct Connection {
   HttpRequestParser parser;
   std::array<char, 4096> buffer{};
   std::string out;
+  std::chrono::steady_clock::time_point since;
   bool may_go = true;  // to make place: it does not wait for the disk
   std::list<std::shared_ptr<Connection>>::iterator place;
 };
@@ -151,7 +153,8 @@ class HeartbeatServer::Impl : public std::enable_shared_from_this<Impl> {
         tcp_(io),
         listen_timer_(io),
         save_timer_(io),
-        rest_timer_(io) {}
+        rest_timer_(io),
+        hold_timer_(io) {}
 
   void start() {
     rights_.users = find_users(config_);
@@ -168,6 +171,7 @@ class HeartbeatServer::Impl : public std::enable_shared_from_this<Impl> {
     listen_timer_.cancel();
     save_timer_.cancel();
     rest_timer_.cancel();
+    hold_timer_.cancel();
     held_.clear();
     while (!connections_.empty()) close(connections_.front());
     boost::asio::post(disk_, [folder = folder_, text = beats_.save(now())] {
@@ -260,11 +264,15 @@ class HeartbeatServer::Impl : public std::enable_shared_from_this<Impl> {
   }
   static bool is_known(const tcp::acceptor& /*by*/, std::optional<uid_t> /*user*/) { return true; }
 
-  // While all wait for the disk, who comes waits in the kernel.
+  // While all wait for the disk or have only come, who comes waits in the kernel.
   template <class Acceptor>
   void accept(Acceptor& acceptor) {
     if (connections_.size() >= limits::kHeartbeatConnectionsMax && !oldest_that_may_go()) {
       held_.push_back([this, &acceptor] { accept(acceptor); });
+      hold_timer_.expires_after(kGrace);
+      hold_timer_.async_wait([self = shared_from_this()](const error_code& cancelled) {
+        if (!cancelled && !self->is_stopped_) self->accept_held();
+      });
       return;
     }
     acceptor.async_accept(
@@ -292,12 +300,14 @@ class HeartbeatServer::Impl : public std::enable_shared_from_this<Impl> {
   [[nodiscard]] Connected oldest_that_may_go() const {
     const auto oldest = std::find_if(connections_.begin(), connections_.end(),
                                      [](const Connected& each) { return each->may_go; });
-    return oldest == connections_.end() ? nullptr : *oldest;
+    const bool is_there = oldest != connections_.end();
+    return is_there && clock_.steady() - (*oldest)->since >= kGrace ? *oldest : nullptr;
   }
 
   void admit(const Connected& connection) {
     if (connections_.size() >= limits::kHeartbeatConnectionsMax)
       if (const Connected oldest = oldest_that_may_go()) close(oldest);
+    connection->since = clock_.steady();
     connection->place = connections_.insert(connections_.end(), connection);
     set_deadline(connection);
     read(connection);
@@ -447,6 +457,7 @@ class HeartbeatServer::Impl : public std::enable_shared_from_this<Impl> {
   boost::asio::steady_timer listen_timer_;
   boost::asio::steady_timer save_timer_;
   boost::asio::steady_timer rest_timer_;
+  boost::asio::steady_timer hold_timer_;
   Duration rest_{};                          // of the loop, after a save
   std::list<Connected> connections_;         // oldest first
   std::vector<std::function<void()>> held_;  // acceptors that wait for a place

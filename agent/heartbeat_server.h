@@ -2,8 +2,8 @@
 //
 // Belongs to the one thread that runs the given io_context. A report is acknowledged when it is on
 // the disk; those that come while the disk is busy share the next write. Connections are bounded in
-// number, bytes and time; when there are too many, the oldest goes that does not wait for the disk,
-// and while all do, who comes waits in the kernel.
+// number, bytes and time; when there are too many, the oldest goes that does not wait for the disk
+// and had time enough to say what it wants; until there is one, who comes waits in the kernel.
 #pragma once
 
 #include <cstdint>
