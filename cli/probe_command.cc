@@ -738,7 +738,7 @@ struct Example {
   const char* lines;    // each "arguments", one a line
 };
 
-constexpr std::array<Example, 16> kExamples{{
+constexpr std::array<Example, 17> kExamples{{
     {"http",
      "https://shop.example.com/health --expect-status 2xx --limit-warning latency=0.5\n"
      "https://api.example.com/test --method POST --body '{}' --expect 'body.ok == true'"},
