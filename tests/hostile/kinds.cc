@@ -332,6 +332,23 @@ Kind queue_postgres() {
   return kind;
 }
 
+Kind pgbouncer() {
+  Kind kind;
+  kind.name = "pgbouncer";
+  kind.spec = [](const Target& target) {
+    PgbouncerSpec spec;
+    spec.server.host = kHere;
+    spec.server.port = target.port;
+    spec.server.sslmode = "disable";
+    spec.server.password_file = target.secret;
+    return spec;
+  };
+  kind.good = {{postgres_welcome()},
+               {postgres_row({{"database", "shop"}, {"cl_active", "1"}, {"maxwait", "0"}})}};
+  kind.own = postgres_behaviours();
+  return kind;
+}
+
 // --- Redis ---------------------------------------------------------------------------------------
 
 Behaviours redis_behaviours() {
@@ -655,6 +672,7 @@ const std::vector<Kind>& kinds() {
       http_kind(true),
       postgres_ready(),
       postgres_query(),
+      pgbouncer(),
       redis_kind(false),
       redis_kind(true),
       queue_redis(false),

@@ -118,6 +118,19 @@ std::string postgres_answers() {
          postgres_message('Z', "I");
 }
 
+std::string postgres_row(const std::vector<std::pair<std::string, std::string>>& fields) {
+  std::string columns = big_endian(fields.size(), 2);
+  std::string row = columns;
+  for (const auto& [name, value] : fields) {
+    columns += z_text(name);
+    columns.append(big_endian(0, 6)).append(big_endian(25, 4)).append(big_endian(0xffff, 2));
+    columns.append(big_endian(0xffffffff, 4)).append(big_endian(0, 2));
+    row += with_size(value, 4);
+  }
+  return postgres_message('T', columns) + postgres_message('D', row) +
+         postgres_message('C', z_text("SHOW")) + postgres_message('Z', "I");
+}
+
 std::string amqp_method(std::uint32_t channel, std::uint32_t of_class, std::uint32_t method,
                         const std::string& fields) {
   return "\x01" + big_endian(channel, 2) +

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "tests/hostile/kit.h"
@@ -24,6 +25,9 @@ const std::string& garbage();
 std::string postgres_welcome();
 // ... and the answers to BEGIN, SET, a query with one bigint, and COMMIT.
 std::string postgres_answers();
+
+// The answer to a statement sent alone: one row of texts, by the names of their columns.
+std::string postgres_row(const std::vector<std::pair<std::string, std::string>>& fields);
 
 // AMQP 0-9-1.
 std::string amqp_method(std::uint32_t channel, std::uint32_t of_class, std::uint32_t method,
