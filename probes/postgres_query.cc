@@ -101,9 +101,11 @@ class Patience {
   std::uint64_t before_ = 0;  // received until TLS stood
 };
 
+constexpr std::size_t kPeekBytes = 8192;  // several of the longest messages of a login
+
 // What libpq would read next, left where it is.
 std::string peek(PGconn* session) {
-  std::array<char, 8192> buffer;
+  std::array<char, kPeekBytes> buffer;
   if (auto* const tls = static_cast<SSL*>(PQsslStruct(session, "OpenSSL"))) {
     ERR_clear_error();
     const int size = SSL_peek(tls, buffer.data(), static_cast<int>(buffer.size()));
@@ -134,8 +136,12 @@ Awaitable<bool> check_login(Attempt& attempt, PGconn* session, int& questions) {
   PostgresLogin login;
   for (;;) {
     const bool has_ended = is_all_there(session);
-    login = parse_postgres_login(peek(session));
-    if (login.kind != PostgresLogin::Kind::more || has_ended) break;
+    const std::string bytes = peek(session);
+    login = parse_postgres_login(bytes);
+    const bool is_more = login.kind == PostgresLogin::Kind::more;
+    if (questions + login.questions > 1 || (is_more && bytes.size() == kPeekBytes))
+      co_return attempt.critical(Reason::protocol, "the server asks for the password again");
+    if (!is_more || has_ended) break;
     if (attempt.is_over()) co_return attempt.fail_timeout("no answer of PostgreSQL");
     timer.expires_after(kBeat);
     co_await timer.async_wait(as_data());
@@ -144,8 +150,6 @@ Awaitable<bool> check_login(Attempt& attempt, PGconn* session, int& questions) {
   if (login.kind == PostgresLogin::Kind::costly)
     co_return attempt.critical(Reason::protocol, "the server wants more rounds of SCRAM than " +
                                                      std::to_string(limits::kScramRoundsMax));
-  if (questions > 1)
-    co_return attempt.critical(Reason::protocol, "the server asks for the password again");
   co_return true;
 }
 

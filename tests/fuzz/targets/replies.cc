@@ -163,7 +163,7 @@ void json(std::string_view bytes) {
 }
 
 void url(std::string_view bytes) {
-  (void)probes::is_status_pattern(bytes);
+  (void)is_status_pattern(bytes);
   const auto parsed = probes::parse_url(bytes);
   if (!parsed) return expect(!parsed.error().message.empty(), "an error says why");
   const std::string written = to_string(*parsed);
