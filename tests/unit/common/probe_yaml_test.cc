@@ -152,78 +152,88 @@ TEST(ProbeYaml, ReadsHeartbeats) {
   }
 }
 
-TEST(ProbeYaml, RefusesWhatNoAgentWouldTake) {
-  const std::string host(limits::kHostBytesMax + 1, 'h');
-  for (const std::string& text : {
-           headers(limits::kHttpRequestHeadersMax + 1),
-           statuses(limits::kHttpStatusesMax + 1),
-           "http: {url: 'http://h/', max_redirects: " +
-               std::to_string(limits::kHttpRedirectsMax + 1) + "}",
-           std::string("http: {url: 'http://h/', headers: {a: \"\\x1b\"}}"),
-           std::string("http: {url: 'http://h/', basic_user: \"a\\tb\"}"),
-           "http: {url: 'http://h/', tls_server_name: " + host + "}",
-           std::string("http: {url: 'https://h/', tls_certificate_file: /c}"),
-           std::string("http: {url: 'http://h/', unix_socket: run/a.sock}"),
-           "http: {url: 'http://h/', unix_socket: /" + std::string(107, 'x') + "}",
-           "redis: '" + host + ":1'",
-           std::string("redis: ':1'"),
-           std::string("redis: {host: ''}"),
-           "postgres: {host: " + host + "}",
-           std::string("postgres: {user: \"a\\nb\"}"),
-           std::string("queue: {redis: 'h:1', list: ''}"),
-           std::string("tcp: h"),
-           std::string("tcp: 'h:0'"),
-           std::string("tcp: {host: h}"),
-           std::string("tcp: {host: h, port: 1, dialog: []}"),
-           "tcp: {host: h, port: 1, dialogue: " + steps(limits::kTcpStepsMax + 1) + "}",
-           std::string("tcp: {host: h, port: 1, dialogue: [{}]}"),
-           std::string("tcp: {host: h, port: 1, dialogue: {send: \"a\\0b\"}}"),
-           std::string("tcp: {host: h, port: 1, tls: true, starttls: smtp}"),
-           std::string("tcp: {host: h, port: 1, starttls: ftp}"),
-           std::string("tcp: {host: h, port: 1, tls_verify: false}"),
-           std::string("tcp: {host: h, port: 1, certificate_warning_days: 3}"),
-           std::string("tcp: {host: h, port: 1, tls: true, certificate_warning_days: -1}"),
-           std::string("dns: a..b"),
-           "dns: " + std::string(limits::kDnsLabelBytesMax + 1, 'a'),
-           std::string("dns: {type: A}"),
-           std::string("dns: {name: a, type: ANY}"),
-           std::string("dns: {name: a, server: 'h:0'}"),
-           std::string("dns: {name: a, rcode: nxdomain}"),
-           std::string("dns: {name: a, exact: true}"),
-           std::string("dns: {name: a, rcode: NXDOMAIN, answers: 192.0.2.1}"),
-           std::string("dns: {name: a, answers: \"a\\0b\"}"),
-           "dns: {name: a, answers: " + words(limits::kDnsExpectedMax + 1) + "}",
-           "icmp: " + host,
-           std::string("icmp: {packets: 3}"),
-           std::string("icmp: {host: h, packets: 0}"),
-           std::string("icmp: {host: h, packets: 21}"),
-           std::string("icmp: {host: h, interval: 9ms}"),
-           std::string("icmp: {host: h, bytes: 15}"),
-           std::string("icmp: {host: h, bytes: 1401}"),
-           std::string("icmp: {host: h, loss_warning: 101}"),
-           std::string("icmp: {host: h, loss_critical: -1}"),
-           std::string("icmp: {host: h, rtt_warning: 301s}"),
-           std::string("{icmp: {host: h, packets: 3, interval: 1s}, timeout: 2s}"),
-           std::string("exec: ../disk"),
-           std::string("exec: [/bin/sh, -c, 'rm -rf /']"),
-           std::string("exec: {check: disk, argv: [/bin/sh]}"),
-           std::string("exec: {parameters: {a: b}}"),
-           std::string("systemd: nginx"),
-           std::string("systemd: {unit: a.service, states: alive}"),
-           std::string("systemd: {unit: a.service, warning: 1e999}"),
-           std::string("systemd: {unit: a.service, critical: '20:10'}"),
-           std::string("host: {disks: [var]}"),
-           std::string("host: {disks: [/, /]}"),
-           std::string("host: {warning: {heat: 10}}"),
-           std::string("host: {critical: {cpu: hot}}"),
-           std::string("{http: 'http://h/', every: 25h}"),
-           std::string("{http: 'http://h/', confirm: {every: 25h}}"),
-           std::string("{http: 'http://h/', confirm: {attempts: 11}}"),
-       }) {
+void expect_all_refused(const std::vector<std::string>& texts) {
+  for (const std::string& text : texts) {
     yaml::Problems problems;
     EXPECT_FALSE(read(text, problems)) << text.substr(0, 80);
     EXPECT_NE(problems.render().find("probe.yaml:1:"), std::string::npos) << problems.render();
   }
+}
+
+TEST(ProbeYaml, RefusesRequestsThatNoAgentWouldTake) {
+  const std::string host(limits::kHostBytesMax + 1, 'h');
+  expect_all_refused({
+      headers(limits::kHttpRequestHeadersMax + 1),
+      statuses(limits::kHttpStatusesMax + 1),
+      "http: {url: 'http://h/', max_redirects: " + std::to_string(limits::kHttpRedirectsMax + 1) +
+          "}",
+      std::string("http: {url: 'http://h/', headers: {a: \"\\x1b\"}}"),
+      std::string("http: {url: 'http://h/', basic_user: \"a\\tb\"}"),
+      "http: {url: 'http://h/', tls_server_name: " + host + "}",
+      std::string("http: {url: 'https://h/', tls_certificate_file: /c}"),
+      std::string("http: {url: 'http://h/', unix_socket: run/a.sock}"),
+      "http: {url: 'http://h/', unix_socket: /" + std::string(107, 'x') + "}",
+  });
+}
+
+TEST(ProbeYaml, RefusesWhatNoAgentWouldTake) {
+  const std::string host(limits::kHostBytesMax + 1, 'h');
+  expect_all_refused({
+      "redis: '" + host + ":1'",
+      std::string("redis: ':1'"),
+      std::string("redis: {host: ''}"),
+      "postgres: {host: " + host + "}",
+      std::string("postgres: {user: \"a\\nb\"}"),
+      std::string("queue: {redis: 'h:1', list: ''}"),
+      std::string("tcp: h"),
+      std::string("tcp: 'h:0'"),
+      std::string("tcp: {host: h}"),
+      std::string("tcp: {host: h, port: 1, dialog: []}"),
+      "tcp: {host: h, port: 1, dialogue: " + steps(limits::kTcpStepsMax + 1) + "}",
+      std::string("tcp: {host: h, port: 1, dialogue: [{}]}"),
+      std::string("tcp: {host: h, port: 1, dialogue: {send: \"a\\0b\"}}"),
+      std::string("tcp: {host: h, port: 1, tls: true, starttls: smtp}"),
+      std::string("tcp: {host: h, port: 1, starttls: ftp}"),
+      std::string("tcp: {host: h, port: 1, tls_verify: false}"),
+      std::string("tcp: {host: h, port: 1, certificate_warning_days: 3}"),
+      std::string("tcp: {host: h, port: 1, tls: true, certificate_warning_days: -1}"),
+      std::string("dns: a..b"),
+      "dns: " + std::string(limits::kDnsLabelBytesMax + 1, 'a'),
+      std::string("dns: {type: A}"),
+      std::string("dns: {name: a, type: ANY}"),
+      std::string("dns: {name: a, server: 'h:0'}"),
+      std::string("dns: {name: a, rcode: nxdomain}"),
+      std::string("dns: {name: a, exact: true}"),
+      std::string("dns: {name: a, rcode: NXDOMAIN, answers: 192.0.2.1}"),
+      std::string("dns: {name: a, answers: \"a\\0b\"}"),
+      "dns: {name: a, answers: " + words(limits::kDnsExpectedMax + 1) + "}",
+      "icmp: " + host,
+      std::string("icmp: {packets: 3}"),
+      std::string("icmp: {host: h, packets: 0}"),
+      std::string("icmp: {host: h, packets: 21}"),
+      std::string("icmp: {host: h, interval: 9ms}"),
+      std::string("icmp: {host: h, bytes: 15}"),
+      std::string("icmp: {host: h, bytes: 1401}"),
+      std::string("icmp: {host: h, loss_warning: 101}"),
+      std::string("icmp: {host: h, loss_critical: -1}"),
+      std::string("icmp: {host: h, rtt_warning: 301s}"),
+      std::string("{icmp: {host: h, packets: 3, interval: 1s}, timeout: 2s}"),
+      std::string("exec: ../disk"),
+      std::string("exec: [/bin/sh, -c, 'rm -rf /']"),
+      std::string("exec: {check: disk, argv: [/bin/sh]}"),
+      std::string("exec: {parameters: {a: b}}"),
+      std::string("systemd: nginx"),
+      std::string("systemd: {unit: a.service, states: alive}"),
+      std::string("systemd: {unit: a.service, warning: 1e999}"),
+      std::string("systemd: {unit: a.service, critical: '20:10'}"),
+      std::string("host: {disks: [var]}"),
+      std::string("host: {disks: [/, /]}"),
+      std::string("host: {warning: {heat: 10}}"),
+      std::string("host: {critical: {cpu: hot}}"),
+      std::string("{http: 'http://h/', every: 25h}"),
+      std::string("{http: 'http://h/', confirm: {every: 25h}}"),
+      std::string("{http: 'http://h/', confirm: {attempts: 11}}"),
+  });
 }
 
 TEST(ProbeYaml, AnAddressWithColonsIsNoPort) {
