@@ -2,6 +2,8 @@
 // context.exit_code.
 #pragma once
 
+#include <cstddef>
+
 #include "cli/client.h"
 
 namespace CLI {
@@ -9,6 +11,8 @@ class App;
 }
 
 namespace firebreak::cli {
+
+inline constexpr std::size_t kDigestShown = 12;  // characters of a policy's digest
 
 void add_view_commands(CLI::App& app,
                        Context& context);  // status, services, agents, agent forget, watch
@@ -22,10 +26,10 @@ void add_policy_commands(CLI::App& app, Context& context);
 void add_backtest_command(CLI::App& group, Context& context);
 void add_policy_test_command(CLI::App& group, Context& context);
 void add_explain_command(CLI::App& app, Context& context);
-void add_probe_command(CLI::App& app, Context& context);   // no coordinator needed
+void add_probe_command(CLI::App& app, Context& context);      // no coordinator needed
 void add_heartbeat_command(CLI::App& app, Context& context);  // no coordinator needed
-void add_expr_command(CLI::App& app, Context& context);    // no coordinator needed
-void add_doctor_command(CLI::App& app, Context& context);  // no coordinator needed
-void add_pki_commands(CLI::App& app, Context& context);    // no coordinator needed
+void add_expr_command(CLI::App& app, Context& context);       // no coordinator needed
+void add_doctor_command(CLI::App& app, Context& context);     // no coordinator needed
+void add_pki_commands(CLI::App& app, Context& context);       // no coordinator needed
 
 }  // namespace firebreak::cli

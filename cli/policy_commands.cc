@@ -24,7 +24,6 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::size_t kTextBytesShown = 4096;  // of one field of a finding
-constexpr std::size_t kDigestShown = 12;
 
 bool read_directory(Context& context, const std::string& directory,
                     std::vector<policy::SourceFile>& files) {

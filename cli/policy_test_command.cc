@@ -27,8 +27,6 @@ using rehearsal::Played;
 using rehearsal::PlayedFile;
 using rehearsal::Suite;
 
-constexpr std::size_t kDigestShown = 12;
-
 struct Options {
   std::vector<std::string> files;
   std::string run;
