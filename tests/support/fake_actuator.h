@@ -32,6 +32,7 @@ class FakeActuator {
   void drop_connection();
 
  private:
+  bool send(const std::string& bytes);  // false: the other end is gone
   void serve();
   void serve_connection(int fd);
 
