@@ -12,6 +12,7 @@
 #include <chrono>
 #include <cstring>
 #include <string_view>
+#include <utility>
 
 #include "common/fd.h"
 #include "probes/http_response.h"
@@ -79,8 +80,9 @@ Result<AgentAnswer> read_answer(int fd, Steady::time_point deadline, const std::
     if (progress == Parser::Progress::more) continue;
     if (progress == Parser::Progress::failed)
       return make_error(Errc::unavailable, path + ": " + parser.problem());
-    const probes::HttpResponse response = parser.take();
-    return AgentAnswer{response.status, response.body};
+    probes::HttpResponse response = parser.take();
+    while (response.body.ends_with('\n')) response.body.pop_back();
+    return AgentAnswer{response.status, std::move(response.body)};
   }
 }
 

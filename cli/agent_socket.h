@@ -10,7 +10,7 @@ namespace firebreak::cli {
 
 struct AgentAnswer {
   int status = 0;    // of HTTP
-  std::string body;  // hostile: somebody else may listen there
+  std::string body;  // without the ends of its last lines; hostile: somebody else may listen there
 };
 
 // One HTTP/1.1 request; `within` bounds all of it. `unavailable`: nobody listens, or they hang up;

@@ -85,8 +85,7 @@ int send_report(const HeartbeatFlags& flags, const std::string& body, Duration w
     const auto answer =
         ask_agent(flags.socket, "POST", "/v1/heartbeat/" + flags.name, body, within);
     if (answer && answer->status == 200) return kDone;
-    std::string said = answer ? answer->body : answer.error().message;
-    while (said.ends_with('\n')) said.pop_back();
+    const std::string said = answer ? answer->body : answer.error().message;
     if (answer && answer->status == 202) {
       warn(flags.name, said);
       return kDone;
