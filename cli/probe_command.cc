@@ -329,6 +329,12 @@ void add_access_flags(const Kind& kind) {
         flags->keys["headers"] = header_map(headers);
       },
       "'Name: value'; may be repeated");
+  command.add_option_function<std::vector<std::string>>(
+      "--header-file",
+      [flags](const std::vector<std::string>& headers) {
+        flags->keys["header_files"] = header_map(headers);
+      },
+      "'Name: FILE' with the header's value; may be repeated");
   add_text(command, flags, "--bearer-token-file", "bearer_token_file", "a file with the token");
   add_text(command, flags, "--basic-user", "basic_user", "for Basic authentication");
   add_text(command, flags, "--basic-password-file", "basic_password_file", "its password's file");

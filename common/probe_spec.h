@@ -41,7 +41,9 @@ struct HttpSpec {
   std::string
       expect;  // CEL: status (int), body (dyn: the parsed JSON, else string), text (string),
                // headers (map, lower-case names), latency (duration); must be bool
-  std::string contains;           // the body must hold this text
+  std::string contains;  // the body must hold this text
+  // Headers whose values are secrets: their names, and the secret files on the agent's host.
+  std::vector<std::pair<std::string, std::string>> header_files;
   std::string bearer_token_file;  // secret file on the agent's host
   std::string basic_user;
   std::string basic_password_file;

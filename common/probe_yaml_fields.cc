@@ -113,7 +113,23 @@ void read_headers(const Node& node, HttpSpec& http, Problems& problems) {
   }
 }
 
+namespace {
+
+void read_header_files(const Node& node, HttpSpec& http, Problems& problems) {
+  check_count(node, node.entries().size(), limits::kHttpRequestHeadersMax, problems);
+  for (const auto& entry : node.as_map(problems)) {
+    std::string file;
+    read_line(entry.value, file, problems);
+    if (!is_header_name(entry.key.text()))
+      problems.error(entry.key.place(), "not a header's name: letters, digits and -");
+    http.header_files.emplace_back(entry.key.text(), std::move(file));
+  }
+}
+
+}  // namespace
+
 void read_http_access(yaml::MapReader& reader, HttpSpec& http, Problems& problems) {
+  if (const Node files = reader.optional("header_files")) read_header_files(files, http, problems);
   read_line(reader.optional("bearer_token_file"), http.bearer_token_file, problems);
   read_line(reader.optional("basic_user"), http.basic_user, problems);
   read_line(reader.optional("basic_password_file"), http.basic_password_file, problems);

@@ -39,7 +39,26 @@ bool has_header(const HttpRequest& request, std::string_view lower_name) {
       [lower_name](const auto& header) { return lower(header.first) == lower_name; });
 }
 
+Result<void> check_header(const std::string& name, std::string_view value) {
+  const std::string folded = lower(name);
+  if (!is_token(name) || !is_field_value(value))
+    return make_error(Errc::invalid_argument,
+                      "header '" + name + "' holds a character that no header may hold");
+  if (folded == "content-length" || folded == "transfer-encoding" || folded == "connection")
+    return make_error(Errc::invalid_argument, "header '" + name + "' is set by the probe itself");
+  return {};
+}
+
 Result<void> add_credentials(const HttpSpec& spec, HttpRequest& request) {
+  for (const auto& [name, file] : spec.header_files) {
+    const auto value = read_password_file(file);
+    if (!value) return value.error();
+    if (!is_field_value(value->reveal()))
+      return make_error(Errc::invalid_argument, file + ": holds more than one line, not a header");
+    request.secrets.push_back(value->reveal());
+    request.secret_headers.push_back(lower(name));
+    request.headers.emplace_back(name, value->reveal());
+  }
   if (!spec.bearer_token_file.empty()) {
     const auto token = read_password_file(spec.bearer_token_file);
     if (!token) return token.error();
@@ -72,14 +91,10 @@ Result<HttpRequest> make_request(const HttpSpec& spec) {
         Errc::invalid_argument,
         "method '" + spec.method + "' is none of GET, HEAD, POST, PUT, PATCH, DELETE and OPTIONS");
   request.method = spec.method;
-  for (const auto& [name, value] : spec.headers) {
-    const std::string folded = lower(name);
-    if (!is_token(name) || !is_field_value(value))
-      return make_error(Errc::invalid_argument,
-                        "header '" + name + "' holds a character that no header may hold");
-    if (folded == "content-length" || folded == "transfer-encoding" || folded == "connection")
-      return make_error(Errc::invalid_argument, "header '" + name + "' is set by the probe itself");
-  }
+  for (const auto& [name, value] : spec.headers)
+    if (const auto good = check_header(name, value); !good) return good.error();
+  for (const auto& [name, file] : spec.header_files)
+    if (const auto good = check_header(name, ""); !good) return good.error();
   request.headers = spec.headers;
   request.body = spec.body;
   if (const auto added = add_credentials(spec, request); !added) return added.error();
@@ -96,9 +111,10 @@ Result<void> follow(HttpRequest& request, int status, std::string_view location)
   if (!not_numeric && is_metadata_address(address))
     return make_error(Errc::invalid_argument, "a link-local or metadata address");
   if (!same_origin(request.url, *next))
-    std::erase_if(request.headers, [](const auto& header) {
+    std::erase_if(request.headers, [&secret = request.secret_headers](const auto& header) {
       const std::string name = lower(header.first);
-      return name == "authorization" || name == "cookie" || name == "host";
+      return name == "authorization" || name == "cookie" || name == "host" ||
+             std::find(secret.begin(), secret.end(), name) != secret.end();
     });
   const bool was_post = request.method == "POST";
   if ((status == 303 && request.method != "HEAD") ||

@@ -18,7 +18,8 @@ struct HttpRequest {
   Url url;
   std::vector<std::pair<std::string, std::string>> headers;  // those of the spec and credentials
   std::string body;
-  std::vector<std::string> secrets;  // what must not be shown of the headers
+  std::vector<std::string> secrets;         // what must not be shown of the headers
+  std::vector<std::string> secret_headers;  // names, lower-case: they stay with their origin
 };
 
 // Reads the secret files. Refuses methods and headers that would end up as another request.

@@ -50,6 +50,11 @@ v1::HttpSpec http_to_proto(const HttpSpec& spec) {
   for (const std::string& status : spec.expect_status) message.add_expect_status(status);
   message.set_expect(spec.expect);
   message.set_contains(spec.contains);
+  for (const auto& [name, file] : spec.header_files) {
+    v1::Header& header = *message.add_header_files();
+    header.set_name(name);
+    header.set_value(file);
+  }
   message.set_bearer_token_file(spec.bearer_token_file);
   message.set_basic_user(spec.basic_user);
   message.set_basic_password_file(spec.basic_password_file);
@@ -351,6 +356,15 @@ HttpSpec http_from_proto(Checker& check, const v1::HttpSpec& message) {
     check.require(is_header_name(header.name()), "HttpSpec.headers.name", "is not a header's name");
     check.line(header.value(), limits::kTextBytesMax, "HttpSpec.headers.value");
     spec.headers.emplace_back(header.name(), header.value());
+  }
+  check.count(static_cast<std::size_t>(message.header_files_size()), limits::kHttpRequestHeadersMax,
+              "HttpSpec.header_files");
+  for (const v1::Header& header : message.header_files()) {
+    check.require(is_header_name(header.name()), "HttpSpec.header_files.name",
+                  "is not a header's name");
+    check.require(!header.value().empty(), "HttpSpec.header_files.value", "is missing");
+    check_file(check, header.value(), "HttpSpec.header_files.value");
+    spec.header_files.emplace_back(header.name(), header.value());
   }
   spec.expect_status.clear();
   for (const std::string& status : message.expect_status()) {

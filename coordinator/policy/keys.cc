@@ -289,6 +289,9 @@ Object http() {
       {{"expect", expression("`status`, `body`, `text`, `headers`, `latency`"), "none",
         "must be true", "body.success == true"},
        {"contains", text(), "none", "must be in the body", "ready"},
+       {"header_files", shown_as("map of secret files", map(text("name"), text("secret file"))),
+        "none", "headers whose values these hold, such as an API key",
+        R"({"X-Api-Key": "/etc/firebreak/secrets/api"})"},
        {"basic_user", text(), "none", "the user of basic authentication", "firebreak"},
        {"basic_password_file", text("secret file"), "none", "holds its password",
         "/etc/firebreak/secrets/basic"},
@@ -555,9 +558,9 @@ Object prometheus() {
       {"empty", words(all(empty_answers())), "`critical`",
        "what it means that there is no series, no sample, or none with a number", "ok"}};
   const Object request = http();
-  for (const char* shared :
-       {"headers", "bearer_token_file", "basic_user", "basic_password_file", "unix_socket",
-        "tls_verify", "tls_ca_file", "tls_server_name", "tls_certificate_file", "tls_key_file"})
+  for (const char* shared : {"headers", "header_files", "bearer_token_file", "basic_user",
+                             "basic_password_file", "unix_socket", "tls_verify", "tls_ca_file",
+                             "tls_server_name", "tls_certificate_file", "tls_key_file"})
     keys.push_back(*request.find(shared));
   return {"prometheus",
           "numbers of Prometheus, or of what it would scrape",
@@ -659,8 +662,9 @@ std::vector<Object> actions() {
        request(),
        request_choices(),
        {},
-       {"expect", "contains", "basic_user", "basic_password_file", "max_redirects", "unix_socket",
-        "tls_verify", "tls_ca_file", "tls_server_name", "tls_certificate_file", "tls_key_file"}}};
+       {"expect", "contains", "header_files", "basic_user", "basic_password_file", "max_redirects",
+        "unix_socket", "tls_verify", "tls_ca_file", "tls_server_name", "tls_certificate_file",
+        "tls_key_file"}}};
 }
 
 std::vector<Object> playbooks() {

@@ -694,8 +694,9 @@ HttpAction Loader::read_http_action(const Node& node) {
   HttpAction action;
   const auto http = read_http(node, problems_);
   if (!http) return action;
-  if (!http->expect.empty() || !http->contains.empty() || !http->basic_user.empty() ||
-      http->max_redirects != 0 || http->tls != TlsSpec() || !http->unix_socket.empty())
+  if (!http->expect.empty() || !http->header_files.empty() || !http->contains.empty() ||
+      !http->basic_user.empty() || http->max_redirects != 0 || http->tls != TlsSpec() ||
+      !http->unix_socket.empty())
     problems_.error(node.name_place(),
                     "an http action knows url, method, headers, body or json, expect_status and "
                     "bearer_token_file; let 'verify' probes judge what it did");

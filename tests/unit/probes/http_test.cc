@@ -405,6 +405,25 @@ TEST_F(Http, BasicCredentialsAreEncoded) {
   EXPECT_EQ(result.evidence, "HTTP 500 Oops: ***, ***");
 }
 
+TEST_F(Http, AHeaderMayBeASecret) {
+  const testing::TempDir folder;
+  const testing::TempDir other_folder;
+  const ScriptedServer server(io_, {answer("HTTP/1.1 500 Oops\r\n\r\nno such key: k3y")});
+  HttpSpec spec = get(server.url());
+  spec.header_files = {{"X-Api-Key", secret_file(folder, "k3y")}};
+  HttpSpec two_lines = spec;
+  two_lines.header_files.front().second = secret_file(other_folder, "k3y\r\nX-Admin: yes");
+  HttpSpec framing = spec;
+  framing.header_files.front().first = "Content-Length";
+
+  const Observation result = run_probe(io_, spec);
+
+  EXPECT_THAT(server.received().at(0), HasSubstr("\r\nX-Api-Key: k3y\r\n"));
+  EXPECT_EQ(result.evidence, "HTTP 500 Oops: no such key: ***");
+  expect_verdict(run_probe(io_, framing), Status::unknown, Reason::config, Phase::none);
+  expect_verdict(run_probe(io_, two_lines), Status::unknown, Reason::config, Phase::none);
+}
+
 TEST_F(Http, SecretsStayWithTheirOrigin) {
   const testing::TempDir folder;
   const ScriptedServer other(io_, {answer(kOk)});
@@ -413,12 +432,14 @@ TEST_F(Http, SecretsStayWithTheirOrigin) {
   spec.max_redirects = 1;
   spec.bearer_token_file = secret_file(folder, "s3cret-token");
   spec.headers = {{"Cookie", "session=1"}};
+  spec.header_files = {{"X-Api-Key", spec.bearer_token_file}};
 
   EXPECT_EQ(run_probe(io_, spec).status, Status::ok);
 
   EXPECT_THAT(server.received().at(0), HasSubstr("s3cret-token"));
   EXPECT_THAT(other.received().at(0), Not(HasSubstr("Authorization")));
   EXPECT_THAT(other.received().at(0), Not(HasSubstr("Cookie")));
+  EXPECT_THAT(other.received().at(0), Not(HasSubstr("Api-Key")));
 }
 
 // --- TLS -----------------------------------------------------------------------------------------

@@ -33,6 +33,7 @@ HttpSpec an_http_spec() {
   spec.expect_status = {"200", "3xx"};
   spec.expect = "body.ok";
   spec.contains = "ok";
+  spec.header_files = {{"X-Key", "/etc/key"}, {"X-Other", "credential:other"}};
   spec.bearer_token_file = "/etc/token";
   spec.basic_user = "user";
   spec.basic_password_file = "credential:password";
@@ -385,6 +386,17 @@ TEST(WireSpec, RefusesHttpThatBreaksARule) {
        {"HttpSpec.headers",
         [&](auto& m) {
           while (http(m).headers_size() < 33) *http(m).add_headers() = http(m).headers(0);
+        }},
+       {"HttpSpec.header_files.name",
+        [&](auto& m) { http(m).mutable_header_files(0)->set_name("a:b"); }},
+       {"HttpSpec.header_files.value",
+        [&](auto& m) { http(m).mutable_header_files(1)->set_value("key"); }},
+       {"HttpSpec.header_files.value",
+        [&](auto& m) { http(m).mutable_header_files(1)->clear_value(); }},
+       {"HttpSpec.header_files",
+        [&](auto& m) {
+          while (http(m).header_files_size() < 33)
+            *http(m).add_header_files() = http(m).header_files(0);
         }},
        {"HttpSpec.body", [&](auto& m) { http(m).set_body(std::string(65537, 'x')); }},
        {"HttpSpec.expect_status", [&](auto& m) { http(m).clear_expect_status(); }},
