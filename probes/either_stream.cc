@@ -17,7 +17,8 @@ Awaitable<bool> EitherStream::secure(const TlsSpec& tls, std::string host, std::
   TlsWish wish;
   wish.verify = tls.verify;
   wish.ca_file = tls.ca_file;
-  wish.server_name = tls.server_name.empty() ? std::move(host) : tls.server_name;
+  wish.server_name = tls.server_name;
+  if (wish.server_name.empty()) wish.server_name = std::move(host);
   wish.protocol = std::move(protocol);
   wish.own = {tls.certificate_file, tls.key_file};
   co_return co_await handshake(attempt_, connection_.socket(), wish, tls_);
