@@ -177,8 +177,8 @@ void postgres(const Effort& effort) {
 // At the pace of a fleet's agent every probe wakes a process that sleeps, with cold caches.
 void paced(const char* title, const KindSpec& kind, const std::string& check, std::uint16_t port,
            int a_second, const Effort& effort) {
-  const Duration settling = effort.smoke ? Duration(1s) : Duration(6s);
-  const Duration length = effort.smoke ? Duration(1s) : Duration(10s);
+  const Duration settling = effort.smoke ? Duration(1s) : Duration(2s);
+  const Duration length = effort.smoke ? Duration(1s) : Duration(5s);
   std::vector<Contestant> contestants{{"firebreak schedule and Prober", [&] {
                                          std::vector<agent::AssignedProbe> probes;
                                          probes.reserve(static_cast<std::size_t>(a_second));

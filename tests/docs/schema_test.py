@@ -105,7 +105,7 @@ def at(value, path):
 
 
 # The maps whose keys are the author's own names: one more of them is no mistake.
-FREE = {"severities", "facts", "receivers", "services", "actions", "checklists", "probes", "headers", "parameters", "json",
+FREE = {"severities", "facts", "receivers", "services", "actions", "checklists", "probes", "headers", "header_files", "parameters", "json",
         "severity", "agents", "values", "labels", "groups", "escalations", "escalation", "schemes", "customer"}
 
 
