@@ -8,6 +8,7 @@
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
 
+#include "common/beast_chunks.h"
 #include "common/limits.h"
 
 namespace firebreak::agent {
@@ -44,7 +45,7 @@ HttpRequestParser::Progress HttpRequestParser::feed(std::string_view bytes) {
   fed_ += bytes.size();
   if (fed_ > kRequestBytesMax) return fail(413, "the request is too large");
   pending_.append(bytes);
-  while (!pending_.empty()) {
+  while (!pending_.empty() && !must_wait_for_chunk(*parser_, pending_.size())) {
     boost::beast::error_code error;
     const std::size_t used =
         parser_->put(boost::asio::const_buffer(pending_.data(), pending_.size()), error);

@@ -10,6 +10,7 @@
 #include <boost/beast/core/string.hpp>
 #include <boost/beast/http/basic_parser.hpp>
 
+#include "common/beast_chunks.h"
 #include "probes/gunzip.h"
 
 namespace firebreak::probes {
@@ -20,7 +21,6 @@ namespace http = boost::beast::http;
 using beast::error_code;
 
 constexpr std::string_view kStart = "HTTP/1.";
-constexpr std::size_t kLastChunkBytes = 5;  // "0\r\n\r\n"
 const char* const kHeadersTooLong = "headers longer than 16 KiB";
 
 }  // namespace
@@ -134,9 +134,7 @@ HttpResponseParser::Progress HttpResponseParser::advance(std::string_view& bytes
     if (!parser_->got_some() && bytes.substr(0, kStart.size()) != kStart.substr(0, bytes.size()))
       return fail("not HTTP/1: " + std::string(bytes));  // a line's end may never come
     const bool in_header = !parser_->is_header_done();
-    // Beast aborts when the last chunk of an empty body comes in pieces. No whole message has fewer
-    // bytes left where a chunk begins.
-    if (!in_header && parser_->chunked() && bytes.size() < kLastChunkBytes) break;
+    if (must_wait_for_chunk(*parser_, bytes.size())) break;
     error_code error;
     const std::size_t used =
         parser_->put(boost::asio::const_buffer(bytes.data(), bytes.size()), error);

@@ -153,6 +153,20 @@ TEST(HeartbeatHttp, ReadsARequestHoweverItIsCut) {
   }
 }
 
+TEST(HeartbeatHttp, AnEmptyChunkedBodyMayBeCutAnywhere) {
+  const std::string head = "POST /v1/heartbeat/a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+  for (const std::string& body : {std::string("0\r\n\r\n"), std::string("0;x=y\r\nA: b\r\n\r\n")})
+    for (std::size_t cut = 0; cut < body.size(); ++cut) {
+      HttpRequestParser parser;
+      EXPECT_EQ(parser.feed(head + body.substr(0, cut)), Progress::more);
+      Progress progress = Progress::more;
+      for (std::size_t i = cut; i < body.size() && progress == Progress::more; ++i)
+        progress = parser.feed(body.substr(i, 1));
+      EXPECT_EQ(progress, Progress::done) << cut;
+      EXPECT_EQ(parser.take().body, "");
+    }
+}
+
 TEST(HeartbeatHttp, ARequestWithoutABodyEndsWithItsHeaders) {
   HttpRequestParser parser;
   EXPECT_EQ(parser.feed("POST /a HTTP/1.1\r\nHost: x\r\n\r\nrest"), Progress::done);
